@@ -1,0 +1,1 @@
+"""The honest opponents every result is compared with."""

@@ -1,0 +1,1 @@
+"""Sequences as integer codes: alphabets, windows, splits, open reading frames."""
