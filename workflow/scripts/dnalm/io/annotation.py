@@ -1,0 +1,266 @@
+"""Annotation: GenBank and GFF3 in, one tidy table of features, sorted GFF3 out.
+
+Inside, coordinates are 0-based half-open; a joined feature has one row per part, all with the same id.
+"""
+
+import io
+import itertools
+import json
+import urllib.parse
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pysam
+from Bio import SeqIO
+from Bio.SeqFeature import AfterPosition, BeforePosition
+
+from dnalm.errors import InputError
+from dnalm.io.fasta import numbered_lines, open_text
+from dnalm.io.tables import atomic_path
+
+COLUMNS = ["contig", "start", "end", "strand", "type", "phase", "id", "parent", "attributes"]
+STRANDS = {1: "+", -1: "-", None: ".", 0: "."}
+KEPT = ("gene", "locus_tag", "product", "pseudo", "pseudogene", "transl_table", "codon_start", "note", "Name")
+
+
+def features_table(rows: list[dict]) -> pd.DataFrame:
+    """The tidy table of feature parts, sorted by contig (in order of appearance), start, end, type."""
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    order = {name: i for i, name in enumerate(dict.fromkeys(table["contig"]))}
+    rank = table["contig"].map(order)
+    table = table.assign(rank=rank).sort_values(["rank", "start", "end", "type", "id"], kind="stable")
+    types = {"start": "int64", "end": "int64", "phase": "int8"}
+    return table.drop(columns="rank").reset_index(drop=True).astype(types)
+
+
+def read_genbank(path):
+    """Contigs [(name, sequence bytes, circular)] and feature rows of a GenBank file (Biopython).
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, holds no record, or a record has no sequence.
+    """
+    contigs, rows = [], []
+    try:
+        with io.TextIOWrapper(open_text(path), encoding="utf-8", errors="replace") as text:
+            for record in SeqIO.parse(text, "genbank"):
+                if not len(record.seq) or not record.seq.defined:
+                    raise InputError(f"record {record.id} has no sequence", str(path), "Fetch it with its ORIGIN part")
+                name = record.name if record.id in ("", ".", "<unknown id>") else record.id
+                if any(name == known for known, _, _ in contigs):
+                    raise InputError(f"contig {name} is there twice", str(path), "Rename or remove one of the records")
+                contigs.append((name, bytes(record.seq), record.annotations.get("topology") == "circular"))
+                rows += _genbank_rows(record, name)
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        raise InputError(f"cannot be read as GenBank ({error})", str(path), "Fetch it again") from error
+    if not contigs:
+        raise InputError("the file holds no GenBank record", str(path), "Give a GenBank flat file, or FASTA and GFF3")
+    return contigs, rows
+
+
+def _genbank_rows(record, contig: str) -> list[dict]:
+    rows = []
+    for number, feature in enumerate(record.features):
+        if feature.type == "source" or feature.location is None:
+            continue
+        keep = {k: v[0] for k, v in feature.qualifiers.items() if k in KEPT}
+        # A part without bases lies between two bases (123^124); one with a ref lies in another record.
+        parts = [part for part in feature.location.parts if len(part) and part.ref is None]
+        edges = [edge for part in parts for edge in (part.start, part.end)]
+        if len(parts) < len(feature.location.parts) or any(
+            isinstance(e, BeforePosition | AfterPosition) for e in edges
+        ):
+            keep["partial"] = "true"
+        for part in parts:
+            if part.end > len(record.seq):
+                raise InputError(
+                    f"{feature.type} ends off the contig ({len(record.seq)} bases)", f"{contig}:{part.end}",
+                    "Is this the annotation of another assembly?",
+                )  # fmt: skip
+        if "pseudogene" in keep or "pseudo" in keep:
+            keep["pseudo"] = "true"
+        done, shift = 0, int(keep.get("codon_start", 1)) - 1
+        for part in parts:
+            phase = (shift - done) % 3 if feature.type == "CDS" else -1
+            rows.append(_row(contig, part, feature.type, phase, f"{feature.type}-{number}", keep))
+            done += len(part)
+    return rows
+
+
+def _row(contig, part, kind, phase, identifier, keep) -> dict:
+    return {
+        "contig": contig,
+        "start": int(part.start),
+        "end": int(part.end),
+        "strand": STRANDS[part.strand],
+        "type": kind,
+        "phase": phase,
+        "id": identifier,
+        "parent": "",
+        "attributes": json.dumps(keep, sort_keys=True),
+    }
+
+
+def read_gff3(path, lengths: dict[str, int], circular=frozenset()) -> list[dict]:
+    """Feature rows of a GFF3 file, checked against the contigs' ``lengths``.
+
+    On contigs named in ``circular`` a feature that runs past the end is split at the origin.
+    """
+    rows = []
+    for number, line in numbered_lines(path):
+        if line.startswith(b"##FASTA"):
+            break
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        where = f"{path}:{number}"
+        fields = line.decode("utf-8", "replace").split("\t")
+        if len(fields) != 9:
+            raise InputError(f"{len(fields)} columns instead of 9", where, "GFF3 has nine columns separated by tabs")
+        if fields[2] not in ("region", "source", "chromosome"):
+            rows += _gff_rows(fields, where, number, lengths, circular)
+    _mark_pseudo(rows)
+    return rows
+
+
+def circular_contigs(path) -> set[str]:
+    """Contigs that a GFF3 file calls circular (``Is_circular=true`` of a region or chromosome line)."""
+    named = set()
+    for _, line in numbered_lines(path):
+        if line.startswith(b"##FASTA"):
+            break
+        if not line.startswith(b"#") and b"is_circular=true" in line.lower():
+            named.add(line.partition(b"\t")[0].decode("utf-8", "replace"))
+    return named
+
+
+def _name_part(kind: str, parent: str | None, number: int) -> str:
+    """Id of a feature without one: CDS of the same parent are parts of one coding sequence."""
+    return f"CDS:{parent}" if kind == "CDS" and parent else f"{kind}-{number}"
+
+
+def _gff_rows(fields, where, number, lengths, circular) -> list[dict]:
+    contig, _, kind, start, end, _, strand, phase, text = fields
+    if contig not in lengths:
+        raise InputError(f"contig {contig!r} is not in the sequence", where, f"It has {', '.join(list(lengths)[:5])}")
+    if not (start.isdecimal() and end.isdecimal() and 1 <= int(start) <= int(end)):
+        raise InputError(f"{start}..{end} is not an interval", where, "start and end are 1-based, start <= end")
+    if strand not in ("+", "-", ".", "?"):
+        raise InputError(f"unknown strand {strand!r}", where, "Use +, - or .")
+    length, low, high = lengths[contig], int(start) - 1, int(end)
+    if high > length and (contig not in circular or high > 2 * length or low >= length):
+        raise InputError(
+            f"{contig}:{start}-{end} is off the contig's end ({length} bases)", where,
+            "Is this the annotation of another assembly?",
+        )  # fmt: skip
+    pairs = (pair.partition("=") for pair in text.split(";") if "=" in pair)
+    attributes = {k.strip(): urllib.parse.unquote(v) for k, _, v in pairs}
+    keep = {k: v for k, v in attributes.items() if k in (*KEPT, "partial", "gene_biotype")}
+    row = {
+        "contig": contig, "strand": strand.replace("?", "."), "type": kind,
+        "phase": int(phase) if phase in ("0", "1", "2") else (0 if kind == "CDS" else -1),
+        "id": attributes.get("ID") or _name_part(kind, attributes.get("Parent"), number),
+        "parent": attributes.get("Parent", ""),
+        "attributes": json.dumps(keep, sort_keys=True),
+    }  # fmt: skip
+    if high <= length:
+        return [row | {"start": low, "end": high}]
+    parts = [row | {"start": low, "end": length}, row | {"start": 0, "end": high - length}]
+    later = parts[1] if strand != "-" else parts[0]
+    if kind == "CDS":
+        first = length - low if strand != "-" else high - length
+        later["phase"] = (row["phase"] - first) % 3
+    return parts
+
+
+def _mark_pseudo(rows: list[dict]) -> None:
+    """Children of a pseudogene are pseudo too."""
+    pseudo = set()
+    for row in rows:
+        keep = json.loads(row["attributes"])
+        if keep.get("pseudo") == "true" or keep.get("gene_biotype") == "pseudogene" or row["type"] == "pseudogene":
+            pseudo.add(row["id"])
+    for row in rows:
+        if row["id"] in pseudo or pseudo.intersection(row["parent"].split(",")):
+            row["attributes"] = json.dumps(json.loads(row["attributes"]) | {"pseudo": "true"}, sort_keys=True)
+
+
+def coding_sequences(features: pd.DataFrame, lengths: dict[str, int], circular=None) -> pd.DataFrame:
+    """One row per CDS: contig, start, end, strand, id, parts, pseudo, partial, crosses_origin.
+
+    A CDS that crosses the origin of a circular contig is one part again, with ``end`` past the contig's length.
+    ``circular`` names the circular contigs; without it, every contig may be circular.
+    """
+    rows = []
+    for (contig, identifier), group in features[features["type"] == "CDS"].groupby(["contig", "id"], sort=False):
+        keep = json.loads(group["attributes"].iloc[0])
+        spans = sorted(zip(group["start"], group["end"], strict=True))
+        crosses = (
+            (circular is None or contig in circular)
+            and len(spans) > 1
+            and spans[0][0] == 0
+            and spans[-1][1] == lengths[contig]
+        )
+        if crosses:
+            spans = _across_origin(spans, lengths[contig])
+        rows.append(
+            {
+                "contig": contig,
+                "start": int(spans[0][0]),
+                "end": int(spans[-1][1]),
+                "strand": group["strand"].iloc[0],
+                "id": identifier,
+                "parts": len(spans),
+                "pseudo": keep.get("pseudo") == "true",
+                "partial": keep.get("partial") == "true",
+                "crosses_origin": crosses,
+            }
+        )
+    columns = ["contig", "start", "end", "strand", "id", "parts", "pseudo", "partial", "crosses_origin"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values(["contig", "start", "end"], kind="stable").reset_index(drop=True)
+
+
+def _across_origin(spans, length: int):
+    """Sorted parts of a feature that touches both ends of a circular contig, in order along the circle.
+
+    The widest stretch without a part is taken to lie outside of the feature.
+    """
+    outside = [b[0] - a[1] for a, b in itertools.pairwise(spans)]
+    first = 1 + outside.index(max(outside))
+    before, after = spans[first:], [(start + length, end + length) for start, end in spans[:first]]
+    return [*before[:-1], (before[-1][0], after[0][1]), *after[1:]]
+
+
+def write_gff3(rows, lengths: dict[str, int], path, source: str = "dnalm") -> None:
+    """Write (contig, source, type, start, end, score, strand, phase, attributes) rows as sorted bgzip GFF3 + tabix.
+
+    ``start`` and ``end`` are 0-based half-open; ``attributes`` a dictionary.
+    """
+    path, order = Path(path), {name: i for i, name in enumerate(lengths)}
+    lines = ["##gff-version 3", *(f"##sequence-region {name} 1 {length}" for name, length in lengths.items())]
+    for contig, kind, start, end, score, strand, phase, attributes in sorted(
+        rows, key=lambda r: (order[r[0]], r[2], r[3], r[1])
+    ):
+        tail = ";".join(f"{k}={urllib.parse.quote(str(v), safe=' :/|+()[]-._')}" for k, v in attributes.items())
+        shown = "." if score is None or np.isnan(score) else f"{score:.4g}"
+        lines.append(f"{contig}\t{source}\t{kind}\t{start + 1}\t{end}\t{shown}\t{strand}\t{phase}\t{tail or '.'}")
+    with atomic_path(path) as temporary:
+        plain = Path(f"{temporary}.plain")
+        plain.write_text("\n".join(lines) + "\n")
+        pysam.tabix_compress(str(plain), str(temporary), force=True)
+        plain.unlink()
+        pysam.tabix_index(str(temporary), preset="gff", force=True)
+        Path(f"{temporary}.tbi").replace(f"{path}.tbi")
+
+
+def features_gff3(features: pd.DataFrame, lengths: dict[str, int], path) -> None:
+    """Write the tidy feature table as GFF3."""
+    rows = []
+    for f in features.itertuples(index=False):
+        attributes = {"ID": f.id, **({"Parent": f.parent} if f.parent else {}), **json.loads(f.attributes)}
+        phase = f.phase if f.type == "CDS" else "."
+        rows.append((f.contig, f.type, f.start, f.end, None, f.strand, phase, attributes))
+    write_gff3(rows, lengths, path, source="annotation")

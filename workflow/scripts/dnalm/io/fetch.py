@@ -1,0 +1,83 @@
+"""Find the files of a genome, wherever the config says they are, and prove that they are the right ones."""
+
+import difflib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dnalm.errors import InputError
+from dnalm.io.provenance import ROOT, sha256_of
+
+EMBEDDED = ROOT / "resources" / "genomes"
+
+
+@dataclass(frozen=True)
+class LocalGenome:
+    """Files of a genome on this machine."""
+
+    sequence: Path
+    annotation: Path | None
+    provenance: dict = field(default_factory=dict)
+
+
+def resolve_source(source: dict, embedded: Path = EMBEDDED) -> LocalGenome:
+    """Files and provenance of a genome source (the keys of `dnalm.config.GenomeSource`).
+
+    Raises
+    ------
+    InputError
+        If a file is missing or its checksum differs.
+    """
+    if source.get("embedded"):
+        return _embedded(source["embedded"], embedded)
+    if source.get("ncbi"):
+        return _offline(source)
+    sequence = _existing(source["path"], "genomes: path")
+    annotation = _existing(source["annotation"], "genomes: annotation") if source.get("annotation") else None
+    return _local(sequence, annotation, source, {"kind": "path", "name": str(source["path"])})
+
+
+def _embedded(name: str, folder: Path) -> LocalGenome:
+    record = folder / name / "provenance.json"
+    if not record.exists():
+        known = sorted(p.parent.name for p in folder.glob("*/provenance.json"))
+        near = difflib.get_close_matches(name, known, 1) or known
+        raise InputError(f"no embedded genome {name!r}", "genomes: embedded", f"Known: {', '.join(near)}")
+    facts = json.loads(record.read_text())
+    source = {"sha256": facts["sha256"]}
+    return _local(record.parent / facts["file"], None, source, {"kind": "embedded", "name": name, **facts})
+
+
+def _offline(source: dict) -> LocalGenome:
+    folders = [Path(p) for p in os.environ.get("DNALM_DATA", "").split(os.pathsep) if p]
+    for folder in folders:
+        if (folder / source["file"]).is_file():
+            facts = {"kind": "ncbi", "name": source["ncbi"], "accession": source["ncbi"]}
+            return _local(folder / source["file"], None, source, facts)
+    where = f"a folder of DNALM_DATA ({os.environ['DNALM_DATA']})" if folders else "a folder named by DNALM_DATA"
+    raise InputError(
+        f"{source['file']} of {source['ncbi']} was not found",
+        "genomes: ncbi",
+        f"Download it from NCBI and put it into {where}, e.g. export DNALM_DATA=$HOME/genomes",
+    )
+
+
+def _existing(path, key: str) -> Path:
+    if not Path(path).is_file():
+        raise InputError("no such file", f"{key}: {path}", "Check the path; it is relative to where snakemake runs")
+    return Path(path)
+
+
+def _local(sequence: Path, annotation: Path | None, source: dict, facts: dict) -> LocalGenome:
+    digest = sha256_of(sequence)
+    if source.get("sha256") and source["sha256"] != digest:
+        raise InputError(
+            f"sha256 is {digest}, expected {source['sha256']}",
+            str(sequence),
+            "The file is damaged or another release: fetch it again or correct the checksum",
+        )
+    record = {**facts, "file": sequence.name, "bytes": sequence.stat().st_size, "sha256": digest}
+    if annotation:
+        record |= {"annotation": annotation.name, "annotation_sha256": sha256_of(annotation)}
+    return LocalGenome(sequence, annotation, record)

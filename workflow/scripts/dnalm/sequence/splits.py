@@ -1,0 +1,129 @@
+"""Division of genomes into training, validation and test blocks, from a seed, with gaps between them."""
+
+import hashlib
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dnalm.errors import InputError
+
+SPLITS = ("train", "validation", "test", "gap")
+COLUMNS = ["genome", "contig", "start", "end", "split", "reason"]
+
+
+def make_splits(genomes, settings: dict, seed: int) -> pd.DataFrame:
+    """Rows (genome, contig, start, end, split, reason) that tile every contig exactly.
+
+    Units are blocks of ``settings["block"]`` bases (the last of a contig takes the remainder) or whole contigs. They
+    are shuffled by ``seed``; the first ones become test until the test share of all bases is met best, then validation.
+    Where neighbouring blocks differ, ``gap`` bases are taken from the training block, or from both ends if neither is
+    training; on circular contigs the first and the last block are neighbours.
+    """
+    units = [unit for genome in genomes for unit in _units(genome, settings)]
+    size = np.array([end - start for _, _, start, end in units])
+    order = np.random.default_rng([seed, 101]).permutation(len(units))
+    labels = np.zeros(len(units), dtype=np.int64)
+    goal_test, goal_validation = size.sum() * settings["test"], size.sum() * settings["validation"]
+    order = _take(order, size, goal_test, labels, 2)
+    _take(order, size, goal_validation, labels, 1)
+    missing = [SPLITS[i] for i in range(3) if not (labels == i).any()]
+    if missing:
+        raise InputError(
+            f"{len(units)} {settings['by']}s are too few: nothing is left for {' and '.join(missing)}",
+            "splits",
+            "Use smaller blocks or other shares",
+        )
+    rows = []
+    for genome in genomes:
+        for c in genome.contigs.itertuples(index=False):
+            mine = [i for i, unit in enumerate(units) if unit[:2] == (genome.name, c.contig)]
+            blocks = [[*units[i][2:], int(labels[i])] for i in mine]
+            rows += _with_gaps(genome.name, c, blocks, settings["gap"])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _units(genome, settings):
+    for c in genome.contigs.itertuples(index=False):
+        if settings["by"] == "contig":
+            yield genome.name, c.contig, 0, c.length
+            continue
+        count = max(1, round(c.length / settings["block"]))
+        edges = [i * settings["block"] for i in range(count)] + [c.length]
+        yield from ((genome.name, c.contig, a, b) for a, b in itertools.pairwise(edges))
+
+
+def _take(order, size, goal, labels, label):
+    """Label units in ``order`` until ``goal`` bases are met as closely as they can be; returns the rest."""
+    total, rest = 0, []
+    for unit in order:
+        if abs(total + size[unit] - goal) < abs(total - goal):
+            labels[unit] = label
+            total += size[unit]
+        else:
+            rest.append(unit)
+    return np.array(rest, dtype=np.int64)
+
+
+def _with_gaps(genome, contig, blocks, gap):
+    """Rows of one contig, neighbouring blocks of one split merged, gaps cut out where they differ."""
+    cuts = []
+    for i, (_, end, label) in enumerate(blocks):
+        after = i + 1 if i + 1 < len(blocks) else (0 if contig.circular else None)
+        if after is None or blocks[after][2] == label:
+            continue
+        left = gap if label == 0 else 0 if blocks[after][2] == 0 else gap // 2
+        cuts.append((i, end - left, end))
+        cuts.append((after, blocks[after][0], blocks[after][0] + gap - left))
+    rows = []
+    for i, (start, end, label) in enumerate(blocks):
+        mine = sorted((a, b) for j, a, b in cuts if j == i and b > a)
+        for a, b in mine:
+            a = max(a, start)  # the gaps of a short block's two ends may overlap
+            if b <= a:
+                continue
+            if a > start:
+                rows.append([genome, contig.contig, start, a, SPLITS[label], "block"])
+            rows.append([genome, contig.contig, a, b, "gap", "between splits"])
+            start = b
+        if end > start:
+            rows.append([genome, contig.contig, start, end, SPLITS[label], "block"])
+    return _merge(rows)
+
+
+def _merge(rows):
+    merged = []
+    for row in rows:
+        if merged and merged[-1][4:] == row[4:] and merged[-1][3] == row[2]:
+            merged[-1][3] = row[3]
+        else:
+            merged.append(row)
+    return merged
+
+
+def read_splits(path) -> pd.DataFrame:
+    """The table that `make_splits` made."""
+    return pd.read_csv(path, sep="\t", dtype={"genome": str, "contig": str})
+
+
+def splits_digest(path) -> str:
+    """SHA-256 of a splits file, as it stands in every metrics row."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def split_intervals(genome, splits: pd.DataFrame, split: str) -> np.ndarray:
+    """Global intervals (n, 2) of one split of a genome, sorted; neighbours on one contig merged."""
+    rows = splits[(splits["genome"] == genome.name) & (splits["split"] == split)]
+    offsets = rows["contig"].map(genome.contigs.set_index("contig")["offset"]).to_numpy()
+    spans = np.stack([rows["start"].to_numpy() + offsets, rows["end"].to_numpy() + offsets], axis=1)
+    return spans[np.argsort(spans[:, 0])].astype(np.int64).reshape(-1, 2)
+
+
+def split_labels(genome, splits: pd.DataFrame) -> np.ndarray:
+    """Number of the split (index into `SPLITS`) of every global position, int8."""
+    labels = np.full(len(genome.codes), SPLITS.index("gap"), dtype=np.int8)
+    for number, split in enumerate(SPLITS):
+        for start, end in split_intervals(genome, splits, split):
+            labels[start:end] = number
+    return labels
