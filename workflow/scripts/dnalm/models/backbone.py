@@ -45,6 +45,11 @@ def complement_bases(x: Tensor) -> Tensor:
     return x.flip(-1)
 
 
+def reverse_strand(codes_BL: Tensor) -> Tensor:
+    """Reverse complement of codes 0..4; N stays N."""
+    return torch.where(codes_BL < 4, 3 - codes_BL, codes_BL).flip(1)
+
+
 class Mixer(nn.Module):
     """Log-linear mixture of predicted distributions, weighted by a hidden state, plus the state's own vote.
 
@@ -136,18 +141,26 @@ class TwoSided(nn.Module):
 
         ``features`` are those of `lookup`; without them they are looked up with nothing left out.
         """
+        left, right, ahead, behind, (own, other, flanks) = self._read(codes_BL, features)
+        logp_right = complement_bases(other[..., :4].flip(1))
+        fused = self.fusion(left, right, own[..., :4], logp_right, flanks)
+        return Output(ahead.log_softmax(-1), behind.log_softmax(-1), fused.log_softmax(-1), left, right)
+
+    def states(self, codes_BL: Tensor, features: Features | None = None) -> tuple[Tensor, Tensor]:
+        """The two one-sided states (B, L, D) alone, which is all that a downstream head needs."""
+        return self._read(codes_BL, features)[:2]
+
+    def _read(self, codes_BL, features):
+        """Read both strands: states and logits in forward orientation, and the memory features as tensors."""
         features = features or self.lookup(codes_BL.numpy(force=True).astype(np.uint8))
         own, other, flanks = (
             torch.as_tensor(f, device=codes_BL.device, dtype=self.fusion.join.weight.dtype)
             for f in (features.forward, features.reverse, features.flanks)
         )
-        flipped = torch.where(codes_BL < 4, 3 - codes_BL, codes_BL).flip(1)
-        h, logits = self.tower(torch.cat([codes_BL, flipped]), torch.cat([own, other]))
-        left, right = h[: len(codes_BL)], h[len(codes_BL) :].flip(1)
-        ahead, behind = logits[: len(codes_BL)], complement_bases(logits[len(codes_BL) :].flip(1))
-        logp_right = complement_bases(other[..., :4].flip(1))
-        fused = self.fusion(left, right, own[..., :4], logp_right, flanks)
-        return Output(ahead.log_softmax(-1), behind.log_softmax(-1), fused.log_softmax(-1), left, right)
+        count = len(codes_BL)
+        h, logits = self.tower(torch.cat([codes_BL, reverse_strand(codes_BL)]), torch.cat([own, other]))
+        behind = complement_bases(logits[count:].flip(1))
+        return h[:count], h[count:].flip(1), logits[:count], behind, (own, other, flanks)
 
     def save(self, folder) -> None:
         """Write ``config.json`` and ``model.safetensors`` (weights and memory) into ``folder``."""

@@ -123,7 +123,7 @@ class NgramMemory:
     def _mirror(self, place):
         return len(self._text) - 1 - place
 
-    def lookup(self, codes: np.ndarray, origin=None) -> Features:
+    def lookup(self, codes: np.ndarray, origin=None, raw: bool = False) -> Features:
         """Features of a batch of windows.
 
         Parameters
@@ -132,34 +132,36 @@ class NgramMemory:
             Bases 0..4; contexts do not reach beyond the window and stop at an N.
         origin : see `own_places`
             Where the windows come from, for leave-one-out; None if they are not from a genome in the memory.
+        raw : bool
+            Give the four counts and their sum instead of smoothed probabilities and the log count.
         """
         codes = np.ascontiguousarray(codes, dtype=np.uint8)
         own = self.own_places(origin, codes.shape)
         flipped = np.where(own >= 0, self._mirror(own), -1)[:, ::-1]
         return Features(
-            self._one_sided(codes, own),
-            self._one_sided(reverse_complement(codes), np.ascontiguousarray(flipped)),
-            self._two_sided(codes, own),
+            self._one_sided(codes, own, raw),
+            self._one_sided(reverse_complement(codes), np.ascontiguousarray(flipped), raw),
+            self._two_sided(codes, own, raw),
         )
 
-    def _one_sided(self, codes, own):
-        out = np.ones((*codes.shape, len(self.orders), VALUES), dtype=np.float32)
+    def _one_sided(self, codes, own, raw):
+        out = np.full((*codes.shape, len(self.orders), VALUES), 0 if raw else 1, dtype=np.float32)
         if len(self.sequence):
             _lookup_left(
                 np.ascontiguousarray(codes), own, self._text, np.array(self.orders), self._dense, self._bucket,
-                self._places, self._counts, self._count_offsets, out,
+                self._places, self._counts, self._count_offsets, raw, out,
             )  # fmt: skip
-        return np.log(out, out=out)
+        return out if raw else np.log(out, out=out)
 
-    def _two_sided(self, codes, own):
-        out = np.ones((*codes.shape, len(self.flanks), VALUES), dtype=np.float32)
+    def _two_sided(self, codes, own, raw):
+        out = np.full((*codes.shape, len(self.flanks), VALUES), 0 if raw else 1, dtype=np.float32)
         if len(self.sequence):
             shorter = np.array([self._backs_off_to(f) for f in self.flanks])
             _lookup_flanks(
                 codes, own, self._text, np.array(self.flanks), shorter, self._core_bucket, self._core_places,
-                self._core_counts, self._core_offsets, out,
+                self._core_counts, self._core_offsets, raw, out,
             )  # fmt: skip
-        return np.log(out, out=out)
+        return out if raw else np.log(out, out=out)
 
     def _backs_off_to(self, flank) -> int:
         """Index of the longest flank inside ``flank``, -1 if there is none."""
@@ -286,12 +288,15 @@ def prior_weight(length):
 
 
 @njit(cache=True)
-def _smooth(counts, prior, weight, out):
+def _write(counts, prior, weight, raw, out):
     """Write 4 x probability and 1 + count to ``out``; ``prior`` becomes the smoothed probability.
 
     Logarithms are taken afterwards by numpy over the whole block, which is many times faster than one by one.
     """
     total = counts[0] + counts[1] + counts[2] + counts[3]
+    if raw:
+        out[:4], out[4] = counts, total
+        return
     if total > 0:
         scale = 1.0 / (total + weight)
         for b in range(4):
@@ -302,7 +307,7 @@ def _smooth(counts, prior, weight, out):
 
 
 @njit(cache=True)
-def _lookup_left(codes, own, text, orders, dense, bucket, places, counts, offsets, out):
+def _lookup_left(codes, own, text, orders, dense, bucket, places, counts, offsets, raw, out):
     longest = orders[-1]
     table = np.zeros((longest + 1, 4), dtype=np.int64)
     prior = np.empty(4)
@@ -332,7 +337,7 @@ def _lookup_left(codes, own, text, orders, dense, bucket, places, counts, offset
             prior[:] = 0.25
             for j in range(len(orders)):
                 k = orders[j]
-                _smooth(table[k], prior, prior_weight(k), out[b, t, j])
+                _write(table[k], prior, prior_weight(k), raw, out[b, t, j])
 
 
 @njit(cache=True)
@@ -351,7 +356,7 @@ def _leave_out_left(table, text, own, mirror, window, t, depth):
 
 
 @njit(cache=True)
-def _lookup_flanks(codes, own, text, flanks, shorter, bucket, places, counts, offsets, out):
+def _lookup_flanks(codes, own, text, flanks, shorter, bucket, places, counts, offsets, raw, out):
     longest = 0
     for j in range(len(flanks)):
         longest = max(longest, flanks[j, 0], flanks[j, 1])
@@ -383,7 +388,7 @@ def _lookup_flanks(codes, own, text, flanks, shorter, bucket, places, counts, of
                     smooth[j] = smooth[shorter[j]]
                 else:
                     smooth[j] = 0.25
-                _smooth(table[j], smooth[j], prior_weight(flanks[j, 0] + flanks[j, 1]), out[b, t, j])
+                _write(table[j], smooth[j], prior_weight(flanks[j, 0] + flanks[j, 1]), raw, out[b, t, j])
 
 
 @njit(cache=True)

@@ -1,0 +1,44 @@
+"""dnalm: from a genome to a report. `snakemake --cores 2 [--configfile config/my_study.yaml]`"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# Snakemake merges --configfile into a `configfile:`; a study must hold only its own genome, so the default study is
+# read only when no other is given.
+if not config:
+
+    configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/genome.smk"
+include: "workflow/rules/windows.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/annotate.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+wildcard_constraints:
+    genome="|".join(STUDY.genomes),
+    figure="|".join(figures()),
+    twin="|".join(TWINS),
+
+
+rule all:
+    default_target: True
+    input:
+        final_outputs(),
+
+
+onsuccess:
+    logger.info(f"Report: {RESULTS}/report.html")
+
+
+onerror:
+    logger.error("Something failed: the lines above name the rule and its log. Mend it and run the same command again.")

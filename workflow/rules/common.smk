@@ -1,0 +1,91 @@
+"""Everything the rules share: the typed study, paths, and digests of the code that a result depends on."""
+
+import ast
+import functools
+import hashlib
+import pathlib
+import sys
+
+LIBRARY = pathlib.Path(workflow.basedir) / "workflow" / "scripts" / "dnalm"
+sys.path.insert(0, str(LIBRARY.parent))
+
+from dnalm.config import load_study
+from dnalm.errors import DnalmError
+
+try:
+    STUDY = load_study(config)
+except DnalmError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = f"results/{STUDY.study}"
+GENOME = next(iter(STUDY.genomes))
+GENOME_DIR = f"results/genomes/{GENOME}"
+STATE = f".state/{STUDY.study}"
+TWINS = ["dnalm_random_init", "dnalm_memory_only"]
+FINDERS = ["dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf"]
+PRETRAIN = STUDY.pretrain.model_dump(mode="json")
+ANNOTATE = STUDY.annotate.model_dump(mode="json") if STUDY.annotate else None
+
+
+def log_of(rule):
+    """Log file of a rule of this study."""
+    return f"{RESULTS}/logs/{rule}.log"
+
+
+def benchmark_of(rule):
+    """Time and memory of a rule of this study."""
+    return f"{RESULTS}/benchmarks/{rule}.tsv"
+
+
+@functools.cache
+def imports_of(module):
+    """Files of dnalm that a module (path below the library) imports, itself included, through all levels."""
+    found, queue = set(), [module]
+    while queue:
+        name = queue.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse((LIBRARY / name).read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dnalm"):
+                base = pathlib.PurePosixPath(*node.module.split(".")[1:])
+                for path in (f"{base}.py", *(f"{base}/{alias.name}.py" for alias in node.names)):
+                    if (LIBRARY / path).is_file():
+                        queue.append(path)
+    return sorted(found)
+
+
+@functools.cache
+def code_digest(*modules):
+    """Digest of modules and all that they import: a `params:` that reruns a rule when its science changes."""
+    digest = hashlib.sha256()
+    for name in sorted({path for module in modules for path in imports_of(module)}):
+        digest.update(name.encode() + b"\0" + (LIBRARY / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def genome_files(*names):
+    """Files of the genome directory."""
+    return [f"{GENOME_DIR}/{name}" for name in names]
+
+
+def all_finders():
+    """Methods that call genes in this study."""
+    return FINDERS + (TWINS if STUDY.annotate and STUDY.annotate.twins else [])
+
+
+def figures():
+    """Names of the study's figures."""
+    names = ["learning_curve", "bits_by_region", "splits_and_leakage"]
+    return names + (["gene_precision_recall", "browser", "calibration"] if STUDY.annotate else [])
+
+
+def stages():
+    """Stages with metrics."""
+    return ["pretrain"] + (["annotate"] if STUDY.annotate else [])
+
+
+def final_outputs():
+    """What `rule all` asks for."""
+    genes = [f"{RESULTS}/annotate/{GENOME}/genes.gff3.gz"] if STUDY.annotate else []
+    return [f"{RESULTS}/report.html", f"{RESULTS}/results-table.md", *genes]

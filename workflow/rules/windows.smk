@@ -1,0 +1,68 @@
+"""Windows: split blocks, tiling windows, leakage audit, tokenizer."""
+
+
+rule splits:
+    input:
+        genome_files("genome.json", "codes.npy", "contigs.parquet"),
+    output:
+        f"{RESULTS}/splits.tsv",
+    log:
+        log_of("splits"),
+    benchmark:
+        benchmark_of("splits")
+    params:
+        settings=STUDY.splits.model_dump(mode="json"),
+        seed=STUDY.seed,
+        code=code_digest("sequence/splits.py", "io/fasta.py"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/genomics.yaml"
+    script:
+        "../scripts/splits.py"
+
+
+rule windows:
+    input:
+        genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+        splits=f"{RESULTS}/splits.tsv",
+    output:
+        windows=f"{RESULTS}/windows.parquet",
+        leakage=f"{RESULTS}/leakage.tsv",
+    log:
+        log_of("windows"),
+    benchmark:
+        benchmark_of("windows")
+    params:
+        window=PRETRAIN["window"],
+        code=code_digest("sequence/windows.py", "sequence/leakage.py", "io/fasta.py"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    conda:
+        "../../envs/genomics.yaml"
+    script:
+        "../scripts/windows.py"
+
+
+rule tokenizer:
+    output:
+        f"{RESULTS}/tokens/tokenizer.json",
+    log:
+        log_of("tokenizer"),
+    benchmark:
+        benchmark_of("tokenizer")
+    params:
+        settings=STUDY.tokens.model_dump(mode="json"),
+        code=code_digest("sequence/tokenizers.py"),
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/tokenizer.py"

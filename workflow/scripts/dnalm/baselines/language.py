@@ -1,0 +1,51 @@
+"""All counting baselines of the language model, from a genome and its splits."""
+
+import logging
+
+import numpy as np
+
+from dnalm.baselines.flanks import FLANKS, fit_flanks, flank_bits
+from dnalm.baselines.markov import ORDERS, count_around, fit_weights, held_out, markov_bits
+from dnalm.baselines.mixture import Mixture
+from dnalm.models.memory import NgramMemory
+from dnalm.sequence.splits import split_intervals
+
+log = logging.getLogger(__name__)
+HELD_OUT = ("validation", "test")
+
+
+def language_baselines(genome, splits, seed: int):
+    """Scores of the counting baselines on validation and test bases.
+
+    Returns
+    -------
+    intervals : int64 (n, 2)
+    scores : dict method -> dict column -> float array, as `dnalm.io.tables.write_scores` wants them
+    choices : dict of what was chosen on validation
+    """
+    training = split_intervals(genome, splits, "train")
+    memory = NgramMemory.from_genomes([genome], [training], ORDERS, FLANKS)
+    intervals, allowed = held_out(genome, splits, "validation")
+    validation = list(count_around(memory, genome, intervals, allowed))
+    smoothing = fit_weights([(c.forward, c.target) for c in validation])
+    flanks = fit_flanks(validation)
+    mixture = Mixture(smoothing)
+    log.info("smoothing chosen on validation; learning the mixture's weights on training bases, left out one by one")
+    mixture.fit(list(count_around(memory, genome, training)), seed)
+    columns: dict[str, dict[str, list]] = {"markov_orders": {}, "markov_mixture": {}, "flank_counts": {}}
+    spans = []
+    for split in HELD_OUT:
+        intervals, allowed = held_out(genome, splits, split)
+        spans.append(intervals)
+        for counted in validation if split == "validation" else count_around(memory, genome, intervals, allowed):
+            _append(columns["markov_orders"], markov_bits(counted, smoothing))
+            _append(columns["markov_mixture"], mixture.bits(counted))
+            _append(columns["flank_counts"], {"two_sided": flank_bits(counted, flanks)})
+    scores = {m: {name: np.concatenate(parts) for name, parts in c.items()} for m, c in columns.items()}
+    choices = {"smoothing": dict(zip(map(str, ORDERS), smoothing, strict=True)), "flank_smoothing": flanks}
+    return np.concatenate(spans), scores, choices
+
+
+def _append(lists: dict[str, list], columns: dict[str, np.ndarray]) -> None:
+    for name, values in columns.items():
+        lists.setdefault(name, []).append(values)

@@ -1,0 +1,199 @@
+"""From per-base probabilities to genes: score every candidate, choose the best set.
+
+The decoder has seven numbers, all fitted on validation blocks: two weights rank the starts of one stop codon (a softmax
+over its candidates), five turn the best start's evidence into the probability that the stop codon ends a gene (logistic
+regression, so scores are calibrated by construction). The dynamic programme of `dnalm.sequence.orfs` does the rest.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+
+from dnalm.io.tables import write_json
+from dnalm.sequence.orfs import WRAP, Orfs, find_orfs, select_genes
+
+#: Starts per stop codon that take part in the choice of genes.
+STARTS_KEPT = 4
+CLIP = 6.0
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Weights of the decoder."""
+
+    start_weights: tuple[float, float]
+    """Weights of the start logit and of the summed coding log-odds (per 100 bases) among one stop's starts."""
+    gene_weights: tuple[float, ...]
+    """Weights of `evidence` for the logit of a gene."""
+    gene_bias: float
+    """Bias of that logit."""
+
+    def save(self, path) -> None:
+        """Write as JSON."""
+        write_json(asdict(self), path)
+
+    @classmethod
+    def load(cls, path) -> "Decoder":
+        """Read what `save` wrote."""
+        record = json.loads(Path(path).read_text())
+        return cls(tuple(record["start_weights"]), tuple(record["gene_weights"]), record["gene_bias"])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the network says about every candidate of a contig; parallel to ``orfs``.
+
+    ``coding`` summed log-odds of the candidate's own codon positions, per 100 bases; ``start`` and ``stop`` logits.
+    """
+
+    orfs: Orfs
+    coding: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+
+
+def gather(codes, classes, starts, stops, code: int, min_length: int, circular: bool) -> Evidence:
+    """Evidence for all candidates of a contig.
+
+    Parameters
+    ----------
+    codes : uint8 (length,)
+    classes : float (length, 7)
+        Log-probabilities of the classes of `dnalm.models.heads.CLASSES`.
+    starts, stops : float (length, 2)
+        Logits for the forward and the reverse strand.
+    """
+    length = len(codes)
+    orfs = find_orfs(codes, code, min_length, circular)
+    p = np.exp(np.minimum(classes[:, 1:].astype(np.float64), -1e-9))
+    odds = np.clip(np.log(np.maximum(p, 1e-9)) - np.log1p(-p), -CLIP, CLIP)
+    if circular:
+        odds = np.concatenate([odds, odds[: min(WRAP, length - 1)]])
+    place = np.arange(len(odds))
+    coding = np.zeros(len(orfs))
+    for frame in range(3):
+        for strand in (1, -1):
+            own = (place - frame) % 3 if strand > 0 else 3 + (frame - 1 - place) % 3
+            total = np.concatenate([[0.0], np.cumsum(odds[place, own])])
+            anchor = orfs.start if strand > 0 else orfs.end
+            mine = (orfs.strand == strand) & (anchor % 3 == frame)
+            coding[mine] = (total[orfs.end[mine]] - total[orfs.start[mine]]) / 100
+    side = np.where(orfs.strand > 0, 0, 1)
+    first = np.where(orfs.strand > 0, orfs.start, orfs.end - 1) % length
+    last = np.where(orfs.strand > 0, orfs.end - 1, orfs.start) % length
+    known = orfs.codon >= 0
+    return Evidence(orfs, coding, np.where(known, starts[first, side], -3.0), stops[last, side].astype(np.float64))
+
+
+def rank_starts(evidence: Evidence, weights) -> tuple[np.ndarray, np.ndarray]:
+    """(log-probability of each candidate among the starts of its stop codon, mask of each stop's best candidate)."""
+    value = weights[0] * evidence.start + weights[1] * evidence.coding
+    group = evidence.orfs.group
+    order = np.lexsort((-value, group))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = group[order][1:] != group[order][:-1]
+    best = np.zeros(len(order), dtype=bool)
+    best[order[first]] = True
+    top = np.full(group.max(initial=-1) + 1, -np.inf)
+    np.maximum.at(top, group, value)
+    total = np.zeros(len(top))
+    np.add.at(total, group, np.exp(value - top[group]))
+    return value - top[group] - np.log(total[group]), best
+
+
+def gene_features(evidence: Evidence) -> np.ndarray:
+    """(candidates, 5): coding log-odds in all and per base, log length, start and stop logit."""
+    length = evidence.orfs.end - evidence.orfs.start
+    columns = [
+        np.sign(evidence.coding) * np.sqrt(np.abs(evidence.coding)),
+        100 * evidence.coding / length,
+        np.log(length / 300),
+        evidence.start,
+        evidence.stop,
+    ]
+    return np.stack(columns, axis=1)
+
+
+def fit_decoder(evidence: Evidence, truth: pd.DataFrame, usable: np.ndarray, length: int) -> Decoder:
+    """Fit the weights on the candidates ``usable`` (mask: inside validation blocks, stop not excluded).
+
+    ``truth`` has start, end, strand of the genes there.
+    """
+    orfs = evidence.orfs
+    stop = stop_key(orfs.start, orfs.end, orfs.strand, length)
+    side = np.where(truth["strand"] == "+", 1, -1)
+    true_stop = stop_key(truth["start"].to_numpy(), truth["end"].to_numpy(), side, length)
+    true_start = start_key(truth["start"].to_numpy(), truth["end"].to_numpy(), side, length)
+    is_gene = np.isin(stop, true_stop)
+    is_start = is_gene & np.isin(start_key(orfs.start, orfs.end, orfs.strand, length), true_start)
+    weights = _fit_starts(evidence, usable & is_start, usable & is_gene)
+    _, best = rank_starts(evidence, weights)
+    rows = usable & best
+    x, y = gene_features(evidence)[rows], is_gene[rows]
+    if y.all() or not y.any():
+        return Decoder(weights, (0.0, 1.0, 1.0, 0.0, 0.0), -1.0)
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(x, y)
+    return Decoder(weights, tuple(float(w) for w in model.coef_[0]), float(model.intercept_[0]))
+
+
+def _fit_starts(evidence: Evidence, right: np.ndarray, candidates: np.ndarray) -> tuple[float, float]:
+    """Weights that make the annotated starts most likely among their stop's candidates (penalised)."""
+    if not right.any():
+        return 1.0, 1.0
+    some = Evidence(
+        evidence.orfs.take(candidates), *(a[candidates] for a in (evidence.coding, evidence.start, evidence.stop))
+    )
+    target = right[candidates]
+
+    def cost(weights):
+        logp, _ = rank_starts(some, weights)
+        return -logp[target].sum() + 0.5 * ((weights - np.array([1.0, 0.5])) ** 2).sum()
+
+    return tuple(float(w) for w in minimize(cost, np.array([1.0, 0.5]), method="Nelder-Mead").x)
+
+
+def stop_key(start, end, strand, length):
+    """Number of a stop codon: unique per contig position (modulo the origin) and strand."""
+    return np.where(strand > 0, end % length, length + start % length)
+
+
+def start_key(start, end, strand, length):
+    """Number of a start codon, like `stop_key`."""
+    return np.where(strand > 0, start % length, length + end % length)
+
+
+def decode(evidence: Evidence, decoder: Decoder, length: int) -> pd.DataFrame:
+    """Genes of a contig: start, end, strand, score (probability), partial, codon (start codon's index)."""
+    orfs = evidence.orfs
+    logp, best = rank_starts(evidence, decoder.start_weights)
+    logit = gene_features(evidence) @ np.array(decoder.gene_weights) + decoder.gene_bias
+    of_group = np.zeros(orfs.group.max(initial=-1) + 1)
+    of_group[orfs.group[best]] = logit[best]
+    group_logit = of_group[orfs.group]
+    likely = logp > np.log(1e-3)
+    order = np.lexsort((-logp, orfs.group))
+    rank = np.empty(len(order), dtype=np.int64)
+    firsts = np.flatnonzero(np.diff(orfs.group[order], prepend=-1))
+    rank[order] = np.arange(len(order)) - np.repeat(firsts, np.diff(np.append(firsts, len(order))))
+    kept = likely & (rank < STARTS_KEPT)
+    # the best start carries the whole score, another one pays for being less likely
+    top = np.zeros_like(of_group)
+    top[orfs.group[best]] = logp[best]
+    relative = logp - top[orfs.group]
+    score = np.where(kept, group_logit + relative, -np.inf)
+    chosen = select_genes(orfs, score, length)
+    return pd.DataFrame(
+        {
+            "start": orfs.start[chosen],
+            "end": orfs.end[chosen],
+            "strand": np.where(orfs.strand[chosen] > 0, "+", "-"),
+            "score": 1 / (1 + np.exp(-group_logit[chosen])),
+            "partial": orfs.partial[chosen],
+            "codon": orfs.codon[chosen],
+        }
+    )

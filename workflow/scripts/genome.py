@@ -1,0 +1,11 @@
+"""Build the genome directory."""
+
+from pathlib import Path
+
+from dnalm.io.fetch import resolve_source
+from dnalm.io.genome import build_genome
+from dnalm.logs import start_log
+
+start_log(snakemake)
+source = snakemake.params.source
+build_genome(snakemake.params.name, resolve_source(source), source, Path(snakemake.output.card).parent)
