@@ -43,7 +43,7 @@ def build_genome(name: str, files: LocalGenome, source: dict, folder) -> dict:
         circular = {contigs[0][0]: False}
         log.info("region: %d features cross its edge and are left out", dropped)
     features = features_table(rows)
-    code = source.get("genetic_code") or _annotated_code(features) or 11
+    code = source.get("genetic_code") or _annotated_code(features) or files.provenance.get("genetic_code") or 11
     genetic_code(code)
     with atomic_folder(folder) as draft:
         card = _write_genome(name, files, contigs, features, circular, code, draft)

@@ -104,7 +104,8 @@ class TrainingIndex:
         where = np.repeat(at, high - low)
         diagonals, index, votes = np.unique(hits - where, return_index=True, return_counts=True)
         best = None
-        for d in np.argsort(-votes, kind="stable")[:DIAGONALS]:
+        # Ties go to the diagonal met first in the window: it has the most room to extend within tandem repeats.
+        for d in np.lexsort((index, -votes))[:DIAGONALS]:
             i = index[d]
             first, last, matches = _extend(window, self.text, where[i], hits[i], SEED)
             if best is None or matches > best[0]:

@@ -1,0 +1,185 @@
+import hashlib
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnalm.errors import InputError
+from dnalm.io.fasta import Genome
+from dnalm.io.tables import write_tsv
+from dnalm.sequence.alphabet import MASK_BIT, N
+from dnalm.sequence.splits import make_splits, read_splits, split_intervals, split_labels, splits_digest
+from dnalm.sequence.windows import tile_windows
+
+DEFAULT = {"by": "block", "block": 20_000, "test": 0.2, "validation": 0.1, "gap": 1000}
+
+
+def genome_of(lengths, circular=False, name="g", codes=None):
+    contigs = pd.DataFrame(
+        {
+            "contig": [f"c{i}" for i in range(len(lengths))],
+            "length": lengths,
+            "offset": np.cumsum([0, *lengths[:-1]]),
+            "circular": circular,
+            "genetic_code": 11,
+        }
+    )
+    codes = np.zeros(sum(lengths), dtype=np.uint8) if codes is None else codes
+    return Genome(name, codes, contigs, "digest")
+
+
+def distances_between_splits(genome, table):
+    """Smallest number of bases between two different splits on one contig, the way round included."""
+    nearest = []
+    for c in genome.contigs.itertuples():
+        blocks = table[(table["contig"] == c.contig) & (table["split"] != "gap")]
+        spans = [(b.start, b.end, b.split) for b in blocks.itertuples()]
+        if c.circular and spans:
+            spans.append((spans[0][0] + c.length, spans[0][1] + c.length, spans[0][2]))
+        nearest += [b[0] - a[1] for a, b in zip(spans, spans[1:], strict=False) if a[2] != b[2]]
+    return nearest
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(300, 90_000), min_size=1, max_size=5),
+    st.booleans(),
+    st.integers(0, 99),
+    st.integers(1000, 4000),
+    st.floats(0, 0.49),
+)
+def test_splits_tile_every_contig_and_keep_their_distance(lengths, circular, seed, block, gap_share):
+    genome = genome_of(lengths, circular)
+    gap = int(block * gap_share)
+    try:
+        table = make_splits([genome], {**DEFAULT, "block": block, "gap": gap}, seed)
+    except InputError as error:
+        assert "too few" in str(error)
+        assert sum(max(1, round(n / block)) for n in lengths) < 20
+        return
+    for c in genome.contigs.itertuples():
+        rows = table[table["contig"] == c.contig]
+        assert rows["start"].tolist() == [0, *rows["end"].tolist()[:-1]]
+        assert rows["end"].iloc[-1] == c.length
+        assert (rows["end"] > rows["start"]).all()
+    assert min(distances_between_splits(genome, table), default=gap) >= gap
+    assert set(table["split"]) >= {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_are_met_and_test_blocks_are_not_cut_by_training(seed):
+    genome = genome_of([1_042_519], circular=True)
+    table = make_splits([genome], DEFAULT, seed)
+    size = (table["end"] - table["start"]).groupby(table["split"]).sum() / 1_042_519
+    assert size["test"] == pytest.approx(0.2, abs=0.012)
+    assert size["validation"] == pytest.approx(0.1, abs=0.012)
+    assert size["gap"] < 0.06
+    gaps = table[table["split"] == "gap"]
+    assert (gaps["end"] - gaps["start"]).max() <= 1000
+
+
+def test_the_origin_of_a_circle_is_a_border_like_any_other():
+    for seed in range(30):
+        genome = genome_of([200_000], circular=True)
+        table = make_splits([genome], DEFAULT, seed)
+        first, last = table.iloc[0], table.iloc[-1]
+        inner = {first["split"], last["split"]} - {"gap"}
+        if len(inner) == 2:
+            pytest.fail(f"seed {seed}: {inner} touch at the origin")
+    linear = make_splits([genome_of([200_000])], DEFAULT, 0)
+    assert "gap" not in {linear.iloc[0]["split"], linear.iloc[-1]["split"]}
+
+
+def test_same_seed_same_bytes_other_seed_other_blocks(tmp_path):
+    genome = genome_of([1_000_000], circular=True)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        write_tsv(make_splits([genome], DEFAULT, seed), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
+    assert splits_digest(tmp_path / "a") == hashlib.sha256((tmp_path / "a").read_bytes()).hexdigest()
+
+
+def test_contigs_named_by_numbers_stay_text(tmp_path):
+    genome = genome_of([50_000, 50_000])
+    genome.contigs["contig"] = ["1", "2"]
+    table = make_splits([genome], {**DEFAULT, "block": 5000}, 1)
+    write_tsv(table, tmp_path / "splits.tsv")
+    pd.testing.assert_frame_equal(read_splits(tmp_path / "splits.tsv"), table, check_dtype=False)
+    assert read_splits(tmp_path / "splits.tsv")["contig"].iloc[0] == "1"
+
+
+def test_by_contig_assigns_whole_contigs():
+    genome = genome_of([10_000] * 20)
+    table = make_splits([genome], {**DEFAULT, "by": "contig"}, 3)
+    assert len(table) == 20
+    assert table["split"].value_counts().to_dict() == {"train": 14, "test": 4, "validation": 2}
+
+
+def test_too_few_blocks_name_what_is_missing():
+    with pytest.raises(InputError, match=r"splits: 1 blocks are too few: nothing is left for .* Use smaller blocks"):
+        make_splits([genome_of([10_000])], DEFAULT, 1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(15_000, 60_000), min_size=2, max_size=4), st.integers(0, 9))
+def test_intervals_and_labels_say_the_same_as_the_table(lengths, seed):
+    genome = genome_of(lengths)
+    table = make_splits([genome], {**DEFAULT, "block": 1500, "gap": 100}, seed)
+    expected = np.concatenate(
+        [np.repeat(rows["split"], rows["end"] - rows["start"]) for _, rows in table.groupby("contig", sort=False)]
+    )
+    labels = split_labels(genome, table)
+    assert (np.array(["train", "validation", "test", "gap"])[labels] == expected).all()
+    for number, split in enumerate(("train", "validation", "test")):
+        intervals = split_intervals(genome, table, split)
+        marked = np.zeros(sum(lengths), dtype=int)
+        for start, end in intervals:
+            marked[start:end] += 1
+        assert (marked == (labels == number)).all()
+        assert (np.diff(intervals.ravel()) >= 0).all()
+
+
+def test_intervals_of_another_genome_are_left_out():
+    one, two = genome_of([60_000], name="one"), genome_of([60_000], name="two")
+    table = make_splits([one, two], {**DEFAULT, "block": 3000}, 1)
+    bases = [sum(int(np.diff(split_intervals(g, table, s)).sum()) for s in ("train", "test")) for g in (one, two)]
+    sizes = table[table["split"].isin(["train", "test"])].assign(n=lambda t: t["end"] - t["start"])
+    assert bases == [sizes.loc[sizes["genome"] == g, "n"].sum() for g in ("one", "two")]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(100, 900), st.lists(st.integers(1, 3000), min_size=1, max_size=6))
+def test_windows_cover_every_block_and_never_leave_it(window, sizes):
+    edges = np.cumsum([0, *sizes])
+    splits = pd.DataFrame(
+        {
+            "genome": "g", "contig": "c0", "start": edges[:-1], "end": edges[1:],
+            "split": [("train", "gap", "test")[i % 3] for i in range(len(sizes))], "reason": "block",
+        }
+    )  # fmt: skip
+    windows = tile_windows(genome_of([int(edges[-1])]), splits, window)
+    for block in splits.itertuples():
+        mine = windows[(windows["start"] >= block.start) & (windows["end"] <= block.end)]
+        if block.split == "gap":
+            assert mine.empty
+            continue
+        covered = np.zeros(block.end - block.start, dtype=int)
+        for w in mine.itertuples():
+            covered[w.start - block.start : w.end - block.start] += 1
+            assert w.split == block.split
+            assert w.end - w.start == min(window, block.end - block.start)
+        assert covered.min() >= 1
+        assert len(mine) == -(-(block.end - block.start) // window)
+
+
+def test_windows_report_n_and_masked_shares():
+    codes = np.zeros(1000, dtype=np.uint8)
+    codes[:25] = N
+    codes[50:100] = 2 | MASK_BIT
+    codes[100:110] = N | MASK_BIT
+    splits = pd.DataFrame([SimpleNamespace(genome="g", contig="c0", start=0, end=1000, split="test").__dict__])
+    windows = tile_windows(genome_of([1000], codes=codes), splits, 100)
+    assert windows["n_share"].tolist() == [0.25, 0.1, *[0] * 8]
+    assert windows["masked_share"].tolist() == [0.5, 0.1, *[0] * 8]
