@@ -113,7 +113,7 @@ def test_a_linear_contig_ends_where_it_ends():
     for start, end in ((2, 5), (-1, 2), (3, 2)):
         with pytest.raises(InputError, match=r"c0:\d+-\d+: outside of the contig. It has 4 bases"):
             genome.fetch("c0", start, end)
-    with pytest.raises(InputError, match="toy: no contig 'chrX'. Known: c0, c1"):
+    with pytest.raises(InputError, match=r"toy: no contig 'chrX'. Known: c0, c1"):
         genome.offset("chrX")
 
 

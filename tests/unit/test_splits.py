@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,7 +40,7 @@ def distances_between_splits(genome, table):
         spans = [(b.start, b.end, b.split) for b in blocks.itertuples()]
         if c.circular and spans:
             spans.append((spans[0][0] + c.length, spans[0][1] + c.length, spans[0][2]))
-        nearest += [b[0] - a[1] for a, b in zip(spans, spans[1:], strict=False) if a[2] != b[2]]
+        nearest += [b[0] - a[1] for a, b in itertools.pairwise(spans) if a[2] != b[2]]
     return nearest
 
 
