@@ -1,7 +1,7 @@
 """From per-base probabilities to genes: score every candidate, choose the best set.
 
-The decoder has seven numbers, all fitted on validation blocks: two weights rank the starts of one stop codon (a softmax
-over its candidates), five turn the best start's evidence into the probability that the stop codon ends a gene (logistic
+The decoder has ten numbers, all fitted on validation blocks: three weights rank the starts of one stop codon (a softmax
+over its candidates), six and a bias turn the best start's evidence into the probability that the stop codon ends a gene (logistic
 regression, so scores are calibrated by construction). The dynamic programme of `dnalm.sequence.orfs` does the rest.
 """
 
@@ -20,14 +20,16 @@ from dnalm.sequence.orfs import WRAP, Orfs, find_orfs, select_genes
 #: Starts per stop codon that take part in the choice of genes.
 STARTS_KEPT = 4
 CLIP = 6.0
+#: Where the fit of the start weights begins, and what it is drawn to when there is little data.
+GUESS = (0.5, 0.3, 0.5)
 
 
 @dataclass(frozen=True)
 class Decoder:
     """Weights of the decoder."""
 
-    start_weights: tuple[float, float]
-    """Weights of the start logit and of the summed coding log-odds (per 100 bases) among one stop's starts."""
+    start_weights: tuple[float, ...]
+    """Weights of start logit, summed coding log-odds (per 100 bases) and start context among one stop's starts."""
     gene_weights: tuple[float, ...]
     """Weights of `evidence` for the logit of a gene."""
     gene_bias: float
@@ -48,16 +50,18 @@ class Decoder:
 class Evidence:
     """What the network says about every candidate of a contig; parallel to ``orfs``.
 
-    ``coding`` summed log-odds of the candidate's own codon positions, per 100 bases; ``start`` and ``stop`` logits.
+    ``coding`` summed log-odds of the candidate's own codon positions, per 100 bases; ``start`` and ``stop`` logits;
+    ``context`` log-odds of the start's surroundings (see `dnalm.sequence.start_context`).
     """
 
     orfs: Orfs
     coding: np.ndarray
     start: np.ndarray
     stop: np.ndarray
+    context: np.ndarray
 
 
-def gather(codes, classes, starts, stops, code: int, min_length: int, circular: bool) -> Evidence:
+def gather(codes, classes, starts, stops, context, code: int, min_length: int, circular: bool) -> Evidence:
     """Evidence for all candidates of a contig.
 
     Parameters
@@ -65,7 +69,7 @@ def gather(codes, classes, starts, stops, code: int, min_length: int, circular: 
     codes : uint8 (length,)
     classes : float (length, 7)
         Log-probabilities of the classes of `dnalm.models.heads.CLASSES`.
-    starts, stops : float (length, 2)
+    starts, stops, context : float (length, 2)
         Logits for the forward and the reverse strand.
     """
     length = len(codes)
@@ -87,12 +91,14 @@ def gather(codes, classes, starts, stops, code: int, min_length: int, circular: 
     first = np.where(orfs.strand > 0, orfs.start, orfs.end - 1) % length
     last = np.where(orfs.strand > 0, orfs.end - 1, orfs.start) % length
     known = orfs.codon >= 0
-    return Evidence(orfs, coding, np.where(known, starts[first, side], -3.0), stops[last, side].astype(np.float64))
+    at_start = (np.where(known, values[first, side], -3.0) for values in (starts, context))
+    start, around = at_start
+    return Evidence(orfs, coding, start, stops[last, side].astype(np.float64), around)
 
 
 def rank_starts(evidence: Evidence, weights) -> tuple[np.ndarray, np.ndarray]:
     """(log-probability of each candidate among the starts of its stop codon, mask of each stop's best candidate)."""
-    value = weights[0] * evidence.start + weights[1] * evidence.coding
+    value = weights[0] * evidence.start + weights[1] * evidence.coding + weights[2] * evidence.context
     group = evidence.orfs.group
     order = np.lexsort((-value, group))
     first = np.ones(len(order), dtype=bool)
@@ -107,7 +113,7 @@ def rank_starts(evidence: Evidence, weights) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gene_features(evidence: Evidence) -> np.ndarray:
-    """(candidates, 5): coding log-odds in all and per base, log length, start and stop logit."""
+    """(candidates, 6): coding log-odds in all and per base, log length, start and stop logit, start context."""
     length = evidence.orfs.end - evidence.orfs.start
     columns = [
         np.sign(evidence.coding) * np.sqrt(np.abs(evidence.coding)),
@@ -115,6 +121,7 @@ def gene_features(evidence: Evidence) -> np.ndarray:
         np.log(length / 300),
         evidence.start,
         evidence.stop,
+        evidence.context,
     ]
     return np.stack(columns, axis=1)
 
@@ -136,25 +143,24 @@ def fit_decoder(evidence: Evidence, truth: pd.DataFrame, usable: np.ndarray, len
     rows = usable & best
     x, y = gene_features(evidence)[rows], is_gene[rows]
     if y.all() or not y.any():
-        return Decoder(weights, (0.0, 1.0, 1.0, 0.0, 0.0), -1.0)
+        return Decoder(weights, (0.0, 1.0, 1.0, 0.0, 0.0, 0.0), -1.0)
     model = LogisticRegression(C=1.0, max_iter=1000).fit(x, y)
     return Decoder(weights, tuple(float(w) for w in model.coef_[0]), float(model.intercept_[0]))
 
 
-def _fit_starts(evidence: Evidence, right: np.ndarray, candidates: np.ndarray) -> tuple[float, float]:
+def _fit_starts(evidence: Evidence, right: np.ndarray, candidates: np.ndarray) -> tuple[float, ...]:
     """Weights that make the annotated starts most likely among their stop's candidates (penalised)."""
     if not right.any():
-        return 1.0, 1.0
-    some = Evidence(
-        evidence.orfs.take(candidates), *(a[candidates] for a in (evidence.coding, evidence.start, evidence.stop))
-    )
+        return tuple(GUESS)
+    columns = (evidence.coding, evidence.start, evidence.stop, evidence.context)
+    some = Evidence(evidence.orfs.take(candidates), *(column[candidates] for column in columns))
     target = right[candidates]
 
     def cost(weights):
         logp, _ = rank_starts(some, weights)
-        return -logp[target].sum() + 0.5 * ((weights - np.array([1.0, 0.5])) ** 2).sum()
+        return -logp[target].sum() + 0.5 * ((weights - np.array(GUESS)) ** 2).sum()
 
-    return tuple(float(w) for w in minimize(cost, np.array([1.0, 0.5]), method="Nelder-Mead").x)
+    return tuple(float(w) for w in minimize(cost, np.array(GUESS), method="Nelder-Mead").x)
 
 
 def stop_key(start, end, strand, length):

@@ -1,0 +1,62 @@
+"""A gene finder without a network: codon-position Markov models, a start weight matrix, the same decoder and programme.
+
+Coding potential: order-5 Markov models of the three codon positions against non-coding sequence (the classical GeneMark
+idea, Borodovsky & McIninch 1993), counted in the training blocks. Starts: the position weight matrix of
+`dnalm.sequence.start_context`), as for the network. Both become the same evidence that the network gives, so that the
+decoder and its fit on validation blocks are shared: the comparison is about what scores the bases.
+"""
+
+import numpy as np
+
+from dnalm.io.labels import GeneLabels
+
+ORDER, PSEUDO = 5, 1.0
+
+
+def kmer_index(codes: np.ndarray, k: int) -> np.ndarray:
+    """Index of the k-mer that ends at each base, -1 near an N or the beginning; int64 of shape (length,)."""
+    index = np.zeros(len(codes), dtype=np.int64)
+    valid = np.ones(len(codes), dtype=bool)
+    for back in range(k):
+        shifted = np.concatenate([np.full(back, 4), codes[: len(codes) - back]])
+        index += 4**back * np.minimum(shifted, 3).astype(np.int64)
+        valid &= shifted < 4
+    return np.where(valid, index, -1)
+
+
+def coding_classes(genome, labels: GeneLabels, training: np.ndarray) -> np.ndarray:
+    """Log-probabilities (length, 7) of the classes of `dnalm.models.heads.CLASSES`, from Markov log-odds per base.
+
+    ``training`` is a bool mask of global positions whose labels may be used.
+    """
+    codes = np.asarray(genome.codes) & 7
+    flipped = np.where(codes < 4, 3 - codes, 4)[::-1]
+    readings = (codes, flipped)
+    odds = np.zeros((len(codes), 7))
+    counts = np.full((4, 4 ** (ORDER + 1)), PSEUDO)
+    for side, text in enumerate(readings):
+        index = kmer_index(text, ORDER + 1)
+        classes, usable = labels.classes, training & labels.known
+        if side:
+            classes, usable = classes[::-1], usable[::-1]
+        usable = usable & (index >= 0)
+        for row, column in enumerate((0, *(1 + 3 * side + np.arange(3)))):
+            mine = usable & (classes[:, column] == 1)
+            counts[row] += np.bincount(index[mine], minlength=counts.shape[1])
+    table = counts.reshape(4, -1, 4)
+    logp = np.log(table / table.sum(2, keepdims=True)).reshape(4, -1)
+    gain = logp[1:] - logp[0]
+    for side, text in enumerate(readings):
+        index = kmer_index(text, ORDER + 1)
+        per_base = np.where(index >= 0, gain[:, index], 0.0)
+        odds[:, 1 + 3 * side : 4 + 3 * side] = (per_base if side == 0 else per_base[:, ::-1]).T
+    return odds - np.logaddexp.reduce(odds, axis=1)[:, None]
+
+
+def closed_form_predictions(genome, labels: GeneLabels, training: np.ndarray):
+    """Classes, starts and stops in the form of `dnalm.tasks.annotate.read_genome`.
+
+    Starts and stops say nothing; the start weight matrix reaches the decoder by itself.
+    """
+    nothing = np.zeros((len(genome.codes), 2), dtype=np.float32)
+    return coding_classes(genome, labels, training), nothing, nothing

@@ -1,0 +1,235 @@
+"""Gene finding: fine-tune a language model to label every base, read a genome with it, decode genes."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from dnalm.io.annotation import write_gff3
+from dnalm.io.fasta import Genome
+from dnalm.io.labels import GeneLabels, gene_labels, genome_cds, whole_genes
+from dnalm.io.tables import atomic_path
+from dnalm.models.backbone import TwoSided, memory_metadata, memory_tensors, read_tensors
+from dnalm.models.config import ModelConfig
+from dnalm.models.heads import GeneModel
+from dnalm.sequence.alphabet import reverse_complement
+from dnalm.sequence.batches import cut, tile
+from dnalm.sequence.genetic_code import translate
+from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
+from dnalm.sequence.start_context import start_context
+from dnalm.tasks.decode import Decoder, Evidence, decode, fit_decoder, gather, stop_key
+from dnalm.tasks.pretrain import WindowSampler, digest_of, new_model
+from dnalm.training.loop import TrainSettings, train
+from dnalm.training.progress import Progress
+
+log = logging.getLogger(__name__)
+
+#: Weight of the start and stop losses (nats per kilobase, about one gene) beside the class loss (nats per base).
+SITE_WEIGHT = 0.1
+#: Context on each side of a base when a genome is read, and bases read at a time; multiples of 3.
+MARGIN, STRIDE = 288, 1536
+#: Validation bases that are looked at during fine-tuning.
+VALIDATION_BASES = 60_000
+
+
+class GeneTask:
+    """What the training loop needs to know of gene finding (see `dnalm.training.loop`)."""
+
+    def __init__(self, model: GeneModel, sampler: WindowSampler, labels: GeneLabels, held_out: np.ndarray, digest: str):
+        self.model, self.sampler, self.labels, self.digest = model, sampler, labels, digest
+        self.bases_per_step = sampler.window * sampler.batch
+        self.held_out = held_out
+
+    def batch(self, step: int):
+        """Windows of a step with their memory features."""
+        windows = self.sampler(step)
+        return windows, self.model.backbone.lookup(windows.codes, windows.origin)
+
+    def loss(self, batch):
+        """Class loss in nats per base plus weighted start and stop losses."""
+        windows, features = batch
+        output = self.model(torch.from_numpy(windows.codes.astype(np.int64)), features)
+        real = windows.positions >= 0
+        place = np.maximum(windows.positions, 0)
+        known = torch.from_numpy((real & self.labels.known[place]).astype(np.float32))
+        target = torch.from_numpy(self.labels.classes[place].astype(np.float32))
+        classes = (-(output.classes * target).sum(-1) * known).sum() / known.sum().clamp(min=1)
+        kilobases = known.sum().clamp(min=1) / 1000
+        start = self._sites(output.starts, self.labels.starts, self.labels.start_codons, place, known) / kilobases
+        stop = self._sites(output.stops, self.labels.stops, self.labels.stop_codons, place, known) / kilobases
+        metrics = {"classes": classes.item(), "starts_per_kb": start.item(), "stops_per_kb": stop.item()}
+        return classes + SITE_WEIGHT * (start + stop), metrics
+
+    @staticmethod
+    def _sites(logits, truth, candidates, place, known):
+        """Summed binary cross-entropy over the candidate codons."""
+        mask = torch.from_numpy(candidates[place].astype(np.float32)) * known[..., None]
+        target = torch.from_numpy(truth[place].astype(np.float32))
+        return (F.binary_cross_entropy_with_logits(logits, target, reduction="none") * mask).sum()
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """The training loss on fixed validation windows."""
+        self.model.eval()
+        sums: dict[str, float] = {}
+        chunks = [self.held_out[i : i + 8] for i in range(0, len(self.held_out), 8)]
+        for starts in chunks:
+            windows = cut(self.sampler.genome, starts, self.sampler.window)
+            loss, metrics = self.loss((windows, self.model.backbone.lookup(windows.codes, windows.origin)))
+            for name, value in {"loss": loss.item(), **metrics}.items():
+                sums[name] = sums.get(name, 0.0) + value * len(starts) / len(self.held_out)
+        return sums
+
+
+def backbone_for(method: str, pretrained, settings: dict, genome: Genome, training, seed: int) -> TwoSided:
+    """The backbone that a method starts from: pretrained, or a twin with fresh weights (and an empty memory)."""
+    if method == "dnalm":
+        return TwoSided.load(pretrained)
+    return new_model(settings, genome, training, seed + 1000, memory=method == "dnalm_memory_only")
+
+
+def finetune(
+    backbone: TwoSided, genome: Genome, features: pd.DataFrame, splits_path, settings: dict, seed: int, identity, state_dir,
+    folder, log_csv,
+) -> GeneModel:  # fmt: skip
+    """Fine-tune backbone and head on the genes of the training blocks, and save the model in ``folder``.
+
+    ``identity`` is anything that tells this training from others (method, code, weights it starts from).
+    """
+    splits = read_splits(splits_path)
+    torch.manual_seed(seed)
+    model = GeneModel(backbone)
+    window = settings["window"]
+    sampler = WindowSampler(genome, split_intervals(genome, splits, "train"), window, settings["batch_windows"], seed)
+    pieces = tile(split_intervals(genome, splits, "validation"), window)
+    held_out = pieces[:: max(1, round(len(pieces) * window / VALIDATION_BASES)), 0]
+    digest = digest_of(genome.digest, splits_digest(splits_path), settings, seed, identity)
+    task = GeneTask(model, sampler, gene_labels(genome, features), held_out, digest)
+    train(task, TrainSettings.of(settings), state_dir, log_csv)
+    save_gene_model(model, folder)
+    shutil.rmtree(Path(state_dir) / digest)
+    return model
+
+
+def save_gene_model(model: GeneModel, folder) -> None:
+    """Write config.json and model.safetensors (backbone, head, memory)."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.backbone.config.save(folder / "config.json")
+    memory = model.backbone.memory
+    tensors = {k: v.contiguous() for k, v in model.state_dict().items()} | memory_tensors(memory)
+    save_file(tensors, folder / "model.safetensors", memory_metadata(memory))
+
+
+def load_gene_model(folder) -> GeneModel:
+    """Read what `save_gene_model` wrote."""
+    config = ModelConfig.load(Path(folder) / "config.json")
+    tensors, memory = read_tensors(Path(folder) / "model.safetensors", config)
+    model = GeneModel(TwoSided(config, memory))
+    model.load_state_dict(tensors)
+    return model
+
+
+@torch.inference_mode()
+def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
+    """Predictions for global ``intervals``: classes (genome length, 7) log-probabilities, starts and stops (length, 2).
+
+    Bases that were not read are "none" without starts and stops.
+    """
+    model.eval()
+    total = len(genome.codes)
+    classes = np.tile(np.array([0.0] + [-20.0] * 6, dtype=np.float32), (total, 1))
+    starts, stops = np.full((2, total, 2), -20.0, dtype=np.float32)
+    pieces = tile(intervals, STRIDE)
+    progress = Progress(int((pieces[:, 1] - pieces[:, 0]).sum()), "bases", log)
+    for first in range(0, len(pieces), 4):
+        some = pieces[first : first + 4]
+        windows = cut(genome, some[:, 0] - MARGIN, STRIDE + 2 * MARGIN)
+        features = model.backbone.lookup(windows.codes, windows.origin)
+        output = model(torch.from_numpy(windows.codes.astype(np.int64)), features)
+        for row, (start, end) in enumerate(some):
+            inner = slice(MARGIN, MARGIN + end - start)
+            classes[start:end] = output.classes[row, inner]
+            starts[start:end] = output.starts[row, inner]
+            stops[start:end] = output.stops[row, inner]
+        progress.update(int((some[:, 1] - some[:, 0]).sum()))
+    return classes, starts, stops
+
+
+def with_context(genome: Genome, features: pd.DataFrame, splits, predictions) -> tuple:
+    """Predictions with the start context, learned on the training blocks, as a fourth array."""
+    labels = gene_labels(genome, features)
+    training = split_labels(genome, splits) == SPLITS.index("train")
+    return (*predictions, start_context(genome, labels.start_codons, labels.starts, training & labels.known))
+
+
+def contig_evidence(genome: Genome, contig, predictions, min_length: int) -> Evidence:
+    """Evidence for the candidates of one contig (a row of ``genome.contigs``)."""
+    span = slice(contig.offset, contig.offset + contig.length)
+    parts = (p[span] for p in predictions)
+    return gather(genome.contig_codes(contig.contig), *parts, contig.genetic_code, min_length, contig.circular)
+
+
+def tune_decoder(genome: Genome, features: pd.DataFrame, predictions, splits, min_length: int) -> Decoder:
+    """Fit the decoder on the contig with most validation bases: only candidates inside validation blocks count."""
+    cds = genome_cds(genome, features)
+    rows = splits[(splits["genome"] == genome.name) & (splits["split"] == "validation")]
+    bases = (rows["end"] - rows["start"]).groupby(rows["contig"]).sum()
+    contig = next(c for c in genome.contigs.itertuples(index=False) if c.contig == bases.idxmax())
+    blocks = rows.loc[rows["contig"] == contig.contig, ["start", "end"]].to_numpy()
+    evidence = contig_evidence(genome, contig, predictions, min_length)
+    orfs, mine = evidence.orfs, cds[cds["contig"] == contig.contig]
+    truth = whole_genes(mine)
+    odd = mine[~mine.index.isin(truth.index)]
+    sides = np.where(odd["strand"] == "+", 1, -1)
+    excluded = stop_key(odd["start"].to_numpy(), odd["end"].to_numpy(), sides, contig.length)
+    usable = within(orfs.start, orfs.end, blocks) & ~orfs.partial
+    usable &= ~np.isin(stop_key(orfs.start, orfs.end, orfs.strand, contig.length), excluded)
+    truth = truth[within(truth["start"].to_numpy(), truth["end"].to_numpy(), blocks)]
+    return fit_decoder(evidence, truth, usable, contig.length)
+
+
+def within(start, end, blocks: np.ndarray) -> np.ndarray:
+    """True where [start, end) lies inside one of the sorted, disjoint ``blocks`` (n, 2)."""
+    slot = np.searchsorted(blocks[:, 0], start, side="right") - 1
+    return (slot >= 0) & (end <= blocks[np.maximum(slot, 0), 1])
+
+
+def call_genes(genome: Genome, predictions, decoder: Decoder, min_length: int) -> pd.DataFrame:
+    """Genes of all contigs: contig, start, end, strand, score, partial, codon."""
+    tables = []
+    for contig in genome.contigs.itertuples(index=False):
+        genes = decode(contig_evidence(genome, contig, predictions, min_length), decoder, contig.length)
+        genes.insert(0, "contig", contig.contig)
+        tables.append(genes.sort_values(["start", "end"]))
+    return pd.concat(tables, ignore_index=True)
+
+
+def write_genes(genes: pd.DataFrame, genome: Genome, splits, gff, proteins) -> None:
+    """GFF3 and protein FASTA of called genes; calls that touch a training block carry ``split=train``."""
+    lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
+    code = dict(zip(genome.contigs["contig"], genome.contigs["genetic_code"], strict=True))
+    train_rows = splits[(splits["genome"] == genome.name) & (splits["split"] == "train")]
+    rows, fasta = [], []
+    for number, gene in enumerate(genes.itertuples(index=False), 1):
+        name = f"{genome.name}_{number:05d}"
+        blocks = train_rows[train_rows["contig"] == gene.contig]
+        seen = ((blocks["start"] < gene.end) & (blocks["end"] > gene.start)).any()
+        codon = "".join("ACGT"[gene.codon // 4**i % 4] for i in (2, 1, 0)) if gene.codon >= 0 else "edge"
+        extra = {"ID": name, "start_type": codon, "split": "train" if seen else "held_out"}
+        if gene.partial:
+            extra["partial"] = "true"
+        rows.append((gene.contig, "CDS", gene.start, gene.end, gene.score, gene.strand, 0, extra))
+        codes = genome.contig_codes(gene.contig).take(np.arange(gene.start, gene.end), mode="wrap") & 7
+        codes = reverse_complement(codes) if gene.strand == "-" else codes
+        protein = translate(codes, code[gene.contig], start=gene.codon >= 0).rstrip("*")
+        title = f">{name} {gene.contig}:{gene.start + 1}-{gene.end}({gene.strand}) score={gene.score:.4f}"
+        fasta += [title, *(protein[i : i + 60] for i in range(0, len(protein), 60))]
+    write_gff3(rows, lengths, gff)
+    with atomic_path(proteins) as temporary:
+        Path(temporary).write_text("\n".join(fasta) + "\n")
