@@ -9,6 +9,8 @@ import pandas as pd
 import pysam
 import pytest
 from Bio import SeqIO
+from pyfaidx import Fasta
+
 from dnalm.errors import InputError
 from dnalm.io.annotation import coding_sequences
 from dnalm.io.fasta import load_genome
@@ -16,7 +18,6 @@ from dnalm.io.fetch import EMBEDDED, resolve_source
 from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.genetic_code import translate
-from pyfaidx import Fasta
 
 NAME = "chlamydia_trachomatis_d_uw3cx"
 SOURCE = {"embedded": NAME}

@@ -7,13 +7,14 @@ import io
 import itertools
 import json
 import urllib.parse
+import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pysam
-from Bio import SeqIO
+from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqFeature import AfterPosition, BeforePosition
 
 from dnalm.errors import InputError
@@ -45,7 +46,10 @@ def read_genbank(path):
     """
     contigs, rows = [], []
     try:
-        with io.TextIOWrapper(open_text(path), encoding="utf-8", errors="replace") as text:
+        with io.TextIOWrapper(open_text(path), encoding="utf-8", errors="replace") as text, warnings.catch_warnings():
+            # Biopython only warns of a record that is cut short, and of old LOCUS lines, which do no harm.
+            warnings.simplefilter("ignore", BiopythonParserWarning)
+            warnings.filterwarnings("error", "Expected sequence length|Premature end", BiopythonParserWarning)
             for record in SeqIO.parse(text, "genbank"):
                 if not len(record.seq) or not record.seq.defined:
                     raise InputError(f"record {record.id} has no sequence", str(path), "Fetch it with its ORIGIN part")
@@ -54,7 +58,7 @@ def read_genbank(path):
                     raise InputError(f"contig {name} is there twice", str(path), "Rename or remove one of the records")
                 contigs.append((name, bytes(record.seq), record.annotations.get("topology") == "circular"))
                 rows += _genbank_rows(record, name)
-    except (EOFError, OSError, ValueError, zlib.error) as error:
+    except (EOFError, OSError, ValueError, zlib.error, BiopythonParserWarning) as error:
         raise InputError(f"cannot be read as GenBank ({error})", str(path), "Fetch it again") from error
     if not contigs:
         raise InputError("the file holds no GenBank record", str(path), "Give a GenBank flat file, or FASTA and GFF3")

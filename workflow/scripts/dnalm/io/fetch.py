@@ -51,13 +51,15 @@ def _embedded(name: str, folder: Path) -> LocalGenome:
 
 def _offline(source: dict) -> LocalGenome:
     folders = [Path(p) for p in os.environ.get("DNALM_DATA", "").split(os.pathsep) if p]
-    for folder in folders:
-        if (folder / source["file"]).is_file():
-            facts = {"kind": "ncbi", "name": source["ncbi"], "accession": source["ncbi"]}
-            return _local(folder / source["file"], None, source, facts)
+    names = [source["file"], *([source["annotation"]] if source.get("annotation") else [])]
+    found = [next((f / name for f in folders if (f / name).is_file()), None) for name in names]
+    if all(found):
+        facts = {"kind": "ncbi", "name": source["ncbi"], "accession": source["ncbi"]}
+        return _local(found[0], found[1] if len(found) > 1 else None, source, facts)
     where = f"a folder of DNALM_DATA ({os.environ['DNALM_DATA']})" if folders else "a folder named by DNALM_DATA"
+    missing = " and ".join(name for name, path in zip(names, found, strict=True) if path is None)
     raise InputError(
-        f"{source['file']} of {source['ncbi']} was not found",
+        f"{missing} of {source['ncbi']} was not found",
         "genomes: ncbi",
         f"Download it from NCBI and put it into {where}, e.g. export DNALM_DATA=$HOME/genomes",
     )
