@@ -217,6 +217,10 @@ GENOMES = {"toy": {"embedded": "x"}}
         ({"study": "s", "genomes": GENOMES, "splits": {"test": 1.5}}, r"splits\.test: .* less than 1 \(got '1\.5'\)"),
         ({"study": "s", "genomes": {"toy": {"embeded": "x"}}}, r"embeded, did you mean embedded\?"),
         ({"study": "s", "genomes": {"toy": {}}}, r"give exactly one of embedded, path and ncbi"),
+        (
+            {"study": "s", "genomes": GENOMES, "splits": {"gap": 100}},
+            r"config: splits\.gap is 100, it must be at least min\(pretrain\.window, 1000\) = 512\. config/README",
+        ),
         ({"study": "../s", "genomes": GENOMES}, r"study: .*match pattern"),
     ],
 )

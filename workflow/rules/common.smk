@@ -64,6 +64,12 @@ def code_digest(*modules):
     return digest.hexdigest()[:16]
 
 
+def source_files():
+    """The user's own files of the genome, as far as they exist; the rule itself explains a missing one."""
+    source = STUDY.genomes[GENOME]
+    return [path for path in (source.path, source.annotation) if path and pathlib.Path(path).is_file()]
+
+
 def genome_files(*names):
     """Files of the genome directory."""
     return [f"{GENOME_DIR}/{name}" for name in names]

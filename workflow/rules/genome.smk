@@ -2,6 +2,8 @@
 
 
 rule genome:
+    input:
+        source_files(),
     output:
         fasta=f"{GENOME_DIR}/genome.fa.gz",
         fai=f"{GENOME_DIR}/genome.fa.gz.fai",

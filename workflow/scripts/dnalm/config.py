@@ -154,6 +154,13 @@ class Study(Section):
     annotate: Annotate | None = Field(default_factory=Annotate, description="Gene finding; null to leave it out.")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Confidence intervals.")
 
+    @model_validator(mode="after")
+    def _gap_covers_the_window(self):
+        least = min(self.pretrain.window, 1000)
+        if self.splits.gap < least:
+            raise ValueError(f"splits.gap is {self.splits.gap}, it must be at least min(pretrain.window, 1000) = {least}")
+        return self
+
 
 def load_study(config: dict) -> Study:
     """The typed study of a config dictionary.
@@ -172,6 +179,8 @@ def load_study(config: dict) -> Study:
 
 def _explain(error: dict) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "config"
+    if not error["loc"]:
+        return error["msg"].removeprefix("Value error, ")
     if error["type"] != "extra_forbidden":
         return f"{key}: {error['msg'].removeprefix('Value error, ')} (got {str(error['input'])[:60]!r})"
     known = _keys_at(error["loc"][:-1])

@@ -1,0 +1,131 @@
+"""The genome stage on real records of many kinds, found in the folders of DNALM_DATA."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from Bio import SeqIO
+
+from dnalm.errors import InputError
+from dnalm.io.annotation import coding_sequences
+from dnalm.io.fasta import load_genome
+from dnalm.io.fetch import resolve_source
+from dnalm.io.genome import build_genome
+from dnalm.sequence.alphabet import decode, reverse_complement
+from dnalm.sequence.genetic_code import translate
+
+#: file: (genetic code, CDS of one part that are neither pseudo nor partial)
+GENBANK = {
+    "mgenitalium_g37.gbk.gz": (4, 507),
+    "mgallisepticum_NC_004829.gbk.gz": (4, 718),
+    "mmycoides_GCF_000023685.1.gbff.gz": (4, 849),
+    "ecoli_k12_mg1655.gbff.gz": (11, 4295),
+}
+
+
+def found(name):
+    """A file in a folder of DNALM_DATA or one level below it; the test is skipped where there is none."""
+    folders = [Path(p) for p in os.environ.get("DNALM_DATA", "").split(os.pathsep) if p]
+    places = [p for folder in folders for p in (folder / name, *folder.glob(f"*/{name}")) if p.is_file()]
+    if not places:
+        pytest.skip(f"{name} is not in a folder of DNALM_DATA")
+    return places[0]
+
+
+def build(folder, sequence, annotation=None, **more):
+    source = {"path": str(sequence), **more} | ({"annotation": str(annotation)} if annotation else {})
+    return build_genome("g", resolve_source(source), source, folder)
+
+
+def coding(folder):
+    genome = load_genome(folder)
+    contigs = genome.contigs
+    lengths = dict(zip(contigs["contig"], contigs["length"], strict=True))
+    circular = set(contigs.loc[contigs["circular"], "contig"])
+    return genome, coding_sequences(pd.read_parquet(folder / "features.parquet"), lengths, circular)
+
+
+@pytest.mark.parametrize("name", GENBANK)
+def test_bacterial_records_translate_to_their_proteins(tmp_path, name):
+    path, (code, count) = found(name), GENBANK[name]
+    card = build(tmp_path, path)
+    assert card["genetic_code"] == code
+    assert card["cds"]["start_share"] > 0.97
+    assert card["cds"]["stop_share"] > 0.99
+    genome, cds = coding(tmp_path)
+    whole = cds[(cds["parts"] == 1) & ~cds["pseudo"] & ~cds["partial"]]
+    assert len(whole) == count
+    known = {}
+    with gzip.open(path, "rt") as file:
+        for record in SeqIO.parse(file, "genbank"):
+            assert decode(genome.contig_codes(record.id)) == str(record.seq)
+            for feature in record.features:
+                if feature.type == "CDS" and "translation" in feature.qualifiers:
+                    place = (record.id, int(feature.location.start), int(feature.location.end), feature.location.strand)
+                    known[place] = feature.qualifiers["translation"][0]
+    compared = equal = 0
+    for row in whole[~whole["crosses_origin"]].itertuples():
+        codes = genome.fetch(row.contig, row.start, row.end)
+        codes = codes if row.strand == "+" else reverse_complement(codes)
+        protein = known.get((row.contig, row.start, row.end, {"+": 1, "-": -1}[row.strand]))
+        compared += protein is not None
+        equal += protein is not None and translate(codes, code)[:-1].replace("*", "U")[1:] == protein[1:]
+    assert compared > 0.98 * len(whole)
+    assert equal >= 0.998 * compared
+
+
+def test_genbank_and_fasta_with_gff3_agree_on_k12(tmp_path):
+    gbff, fna, gff = (found(f"ecoli_k12_mg1655.{s}.gz") for s in ("gbff", "fna", "gff"))
+    one = build(tmp_path / "one", gbff)
+    two = build(tmp_path / "two", fna, gff)
+    assert two["circular"] is one["circular"] is True
+    assert one["digest"] == two["digest"]
+    (_, a), (_, b) = coding(tmp_path / "one"), coding(tmp_path / "two")
+    key = ["start", "end", "strand"]
+    a, b = (set(t.loc[~t["pseudo"] & (t["parts"] == 1), key].itertuples(index=False, name=None)) for t in (a, b))
+    assert len(a ^ b) <= 0.005 * len(a)
+
+
+def test_a_yeast_genome_with_introns_and_many_contigs(tmp_path):
+    fasta, gff = (
+        found("Saccharomyces_cerevisiae.R64-1-1.dna.toplevel.fa.gz"),
+        found("GCF_000146045.2_R64_SGD_R64-4-1.gff.gz"),
+    )
+    with pytest.raises(InputError, match=r"contig 'NC_001133.9' is not in the sequence. It has I, II, III"):
+        build(tmp_path / "bad", fasta, gff)
+    names = {}
+    for line in gzip.open(gff, "rt"):
+        fields = line.split("\t")
+        if len(fields) == 9 and fields[2] == "region":
+            keep = dict(pair.split("=", 1) for pair in fields[8].strip().split(";"))
+            names[fields[0]] = {"MT": "Mito"}.get(keep["Name"], keep["Name"])
+    renamed = tmp_path / "renamed.gff3"
+    with gzip.open(gff, "rt") as source, open(renamed, "w") as out:
+        for line in source:
+            head, tab, rest = line.partition("\t")
+            out.write(names.get(head, head) + tab + rest)
+    card = build(tmp_path / "good", fasta, renamed, genetic_code=1)
+    assert card["cds"]["start_share"] > 0.98
+    assert card["cds"]["stop_share"] > 0.98
+    assert 250 < card["cds"]["joined"] < 400
+    genome, cds = coding(tmp_path / "good")
+    assert len(genome.contigs) == 17
+    assert genome.contigs["length"].sum() == 12_157_105 == card["bases"]
+    assert not cds["crosses_origin"].any()
+
+
+def test_the_wrong_strain_is_noticed(tmp_path):
+    fna = found("ecoli_k12_mg1655.fna.gz")
+    record = SeqIO.read(gzip.open(found("ecoli_o157h7_sakai.gbk.gz"), "rt"), "genbank")
+    lines = [
+        f"NC_000913.3\tx\tCDS\t{int(f.location.start) + 1}\t{int(f.location.end)}\t.\t"
+        f"{'+' if f.location.strand == 1 else '-'}\t0\tID={i}\n"
+        for i, f in enumerate(record.features)
+        if f.type == "CDS" and f.location.end < 4_600_000
+    ]
+    (tmp_path / "sakai.gff3").write_text("".join(lines))
+    with pytest.raises(InputError, match="annotation of another assembly"):
+        build(tmp_path / "g", fna, tmp_path / "sakai.gff3")
+    assert not list((tmp_path / "g").rglob("*"))
