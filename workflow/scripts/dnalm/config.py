@@ -158,7 +158,9 @@ class Study(Section):
     def _gap_covers_the_window(self):
         least = min(self.pretrain.window, 1000)
         if self.splits.gap < least:
-            raise ValueError(f"splits.gap is {self.splits.gap}, it must be at least min(pretrain.window, 1000) = {least}")
+            raise ValueError(
+                f"splits.gap is {self.splits.gap}, it must be at least min(pretrain.window, 1000) = {least}"
+            )
         return self
 
 
