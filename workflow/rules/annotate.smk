@@ -1,1 +1,169 @@
-"""annotate"""
+"""Annotation: fine-tune the language model to find genes; its twins and the other finders, for comparison."""
+
+if STUDY.annotate:
+
+    rule finetune:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+            model=f"{RESULTS}/pretrain/model/model.safetensors",
+        output:
+            config=f"{RESULTS}/annotate/model/config.json",
+            weights=f"{RESULTS}/annotate/model/model.safetensors",
+            log=f"{RESULTS}/annotate/log.csv",
+            facts=f"{RESULTS}/annotate/run.json",
+        log:
+            log_of("finetune"),
+        benchmark:
+            benchmark_of("finetune")
+        params:
+            method="dnalm",
+            settings=ANNOTATE,
+            backbone=PRETRAIN,
+            seed=STUDY.seed,
+            state=f"{STATE}/annotate",
+            code=code_digest("tasks/annotate.py"),
+        threads: ANNOTATE["threads"]
+        priority: 90
+        resources:
+            mem_mb=3000,
+            runtime=240,
+        conda:
+            "../../envs/torch.yaml"
+        script:
+            "../scripts/finetune.py"
+
+    use rule finetune as finetune_twin with:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+        output:
+            config=f"{RESULTS}/annotate/twins/{{twin}}/model/config.json",
+            weights=f"{RESULTS}/annotate/twins/{{twin}}/model/model.safetensors",
+            log=f"{RESULTS}/annotate/twins/{{twin}}/log.csv",
+            facts=f"{RESULTS}/annotate/twins/{{twin}}/run.json",
+        log:
+            log_of("finetune_{twin}"),
+        benchmark:
+            benchmark_of("finetune_{twin}")
+        params:
+            method="{twin}",
+            settings=ANNOTATE,
+            backbone=PRETRAIN,
+            seed=STUDY.seed,
+            state=f"{STATE}/{{twin}}",
+            code=code_digest("tasks/annotate.py"),
+        priority: 10
+
+    rule predict_genes:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+            model=f"{RESULTS}/annotate/model/model.safetensors",
+        output:
+            calls=f"{RESULTS}/annotate/{GENOME}/finders/dnalm.parquet",
+            probabilities=f"{RESULTS}/annotate/{GENOME}/probabilities/dnalm.npz",
+            decoder=f"{RESULTS}/annotate/model/decoder.json",
+        log:
+            log_of("predict_genes"),
+        benchmark:
+            benchmark_of("predict_genes")
+        params:
+            held_out_only=False,
+            min_length=ANNOTATE["min_length"],
+            code=code_digest("tasks/annotate.py"),
+        threads: ANNOTATE["threads"]
+        priority: 80
+        resources:
+            mem_mb=2500,
+            runtime=120,
+        conda:
+            "../../envs/torch.yaml"
+        script:
+            "../scripts/predict_genes.py"
+
+    use rule predict_genes as predict_genes_twin with:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+            model=f"{RESULTS}/annotate/twins/{{twin}}/model/model.safetensors",
+        output:
+            calls=f"{RESULTS}/annotate/{GENOME}/finders/{{twin}}.parquet",
+            probabilities=f"{RESULTS}/annotate/{GENOME}/probabilities/{{twin}}.npz",
+            decoder=f"{RESULTS}/annotate/twins/{{twin}}/model/decoder.json",
+        log:
+            log_of("predict_genes_{twin}"),
+        benchmark:
+            benchmark_of("predict_genes_{twin}")
+        params:
+            held_out_only=True,
+            min_length=ANNOTATE["min_length"],
+            code=code_digest("tasks/annotate.py"),
+        priority: 10
+
+    rule write_genes:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+            calls=f"{RESULTS}/annotate/{GENOME}/finders/dnalm.parquet",
+        output:
+            gff=f"{RESULTS}/annotate/{GENOME}/genes.gff3.gz",
+            tbi=f"{RESULTS}/annotate/{GENOME}/genes.gff3.gz.tbi",
+            proteins=f"{RESULTS}/annotate/{GENOME}/proteins.faa",
+        log:
+            log_of("write_genes"),
+        benchmark:
+            benchmark_of("write_genes")
+        params:
+            code=code_digest("io/genes.py"),
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        conda:
+            "../../envs/genomics.yaml"
+        script:
+            "../scripts/write_genes.py"
+
+    rule counting_finders:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+        output:
+            closed_form=f"{RESULTS}/annotate/{GENOME}/finders/closed_form.parquet",
+            longest_orf=f"{RESULTS}/annotate/{GENOME}/finders/longest_orf.parquet",
+        log:
+            log_of("counting_finders"),
+        benchmark:
+            benchmark_of("counting_finders")
+        params:
+            min_length=ANNOTATE["min_length"],
+            code=code_digest("tasks/finders.py"),
+        threads: 1
+        resources:
+            mem_mb=1500,
+            runtime=30,
+        conda:
+            "../../envs/torch.yaml"
+        script:
+            "../scripts/counting_finders.py"
+
+    rule pyrodigal:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet"),
+        output:
+            f"{RESULTS}/annotate/{GENOME}/finders/pyrodigal_{{mode}}.parquet",
+        log:
+            log_of("pyrodigal_{mode}"),
+        benchmark:
+            benchmark_of("pyrodigal_{mode}")
+        params:
+            code=code_digest("baselines/finders.py"),
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        conda:
+            "../../envs/genomics.yaml"
+        script:
+            "../scripts/pyrodigal_genes.py"

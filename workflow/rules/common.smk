@@ -25,6 +25,7 @@ TWINS = ["dnalm_random_init", "dnalm_memory_only"]
 FINDERS = ["dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf"]
 PRETRAIN = STUDY.pretrain.model_dump(mode="json")
 ANNOTATE = STUDY.annotate.model_dump(mode="json") if STUDY.annotate else None
+EVALUATE = STUDY.evaluate.model_dump(mode="json")
 
 
 def log_of(rule):
@@ -78,6 +79,17 @@ def genome_files(*names):
 def all_finders():
     """Methods that call genes in this study."""
     return FINDERS + (TWINS if STUDY.annotate and STUDY.annotate.twins else [])
+
+
+def finder_files():
+    """Gene calls of every finder."""
+    return [f"{RESULTS}/annotate/{GENOME}/finders/{method}.parquet" for method in all_finders()]
+
+
+def probability_files():
+    """Class probabilities of the model and its twins."""
+    methods = [method for method in all_finders() if method in ("dnalm", *TWINS)]
+    return [f"{RESULTS}/annotate/{GENOME}/probabilities/{method}.npz" for method in methods]
 
 
 def figures():

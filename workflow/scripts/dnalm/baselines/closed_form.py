@@ -24,39 +24,32 @@ def kmer_index(codes: np.ndarray, k: int) -> np.ndarray:
     return np.where(valid, index, -1)
 
 
-def coding_classes(genome, labels: GeneLabels, training: np.ndarray) -> np.ndarray:
-    """Log-probabilities (length, 7) of the classes of `dnalm.models.heads.CLASSES`, from Markov log-odds per base.
+def coding_odds(genome, labels: GeneLabels, training: np.ndarray) -> np.ndarray:
+    """Log-likelihood ratios (length, 6) of a base under each codon position's model against the non-coding model.
 
-    ``training`` is a bool mask of global positions whose labels may be used.
+    ``training`` is a bool mask of global positions whose labels may be used. The 3 columns of the reverse strand are
+    those of the reverse complement, in forward order.
     """
     codes = np.asarray(genome.codes) & 7
-    flipped = np.where(codes < 4, 3 - codes, 4)[::-1]
-    readings = (codes, flipped)
-    odds = np.zeros((len(codes), 7))
     counts = np.full((4, 4 ** (ORDER + 1)), PSEUDO)
-    for side, text in enumerate(readings):
+    indices = []
+    for side, text in enumerate((codes, np.where(codes < 4, 3 - codes, 4)[::-1])):
         index = kmer_index(text, ORDER + 1)
-        classes, usable = labels.classes, training & labels.known
-        if side:
-            classes, usable = classes[::-1], usable[::-1]
-        usable = usable & (index >= 0)
+        index = index if side == 0 else index[::-1]
+        indices.append(index)
+        usable = training & labels.known & (index >= 0)
         for row, column in enumerate((0, *(1 + 3 * side + np.arange(3)))):
-            mine = usable & (classes[:, column] == 1)
-            counts[row] += np.bincount(index[mine], minlength=counts.shape[1])
+            counts[row] += np.bincount(index[usable & (labels.classes[:, column] == 1)], minlength=counts.shape[1])
     table = counts.reshape(4, -1, 4)
     logp = np.log(table / table.sum(2, keepdims=True)).reshape(4, -1)
-    gain = logp[1:] - logp[0]
-    for side, text in enumerate(readings):
-        index = kmer_index(text, ORDER + 1)
-        per_base = np.where(index >= 0, gain[:, index], 0.0)
-        odds[:, 1 + 3 * side : 4 + 3 * side] = (per_base if side == 0 else per_base[:, ::-1]).T
-    return odds - np.logaddexp.reduce(odds, axis=1)[:, None]
+    gain = (logp[1:] - logp[0]).T
+    return np.concatenate([np.where(index[:, None] >= 0, gain[index], 0.0) for index in indices], axis=1)
 
 
 def closed_form_predictions(genome, labels: GeneLabels, training: np.ndarray):
-    """Classes, starts and stops in the form of `dnalm.tasks.annotate.read_genome`.
+    """Odds, starts and stops as the decoder wants them.
 
     Starts and stops say nothing; the start weight matrix reaches the decoder by itself.
     """
     nothing = np.zeros((len(genome.codes), 2), dtype=np.float32)
-    return coding_classes(genome, labels, training), nothing, nothing
+    return coding_odds(genome, labels, training), nothing, nothing

@@ -20,11 +20,11 @@ def rotary_rates(half: int, span: int) -> Tensor:
     return 2 * math.pi / torch.cat([torch.full((codon,), 3.0), slow])
 
 
-def rotary(x_BHLE: Tensor, rates: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021): attention then depends on relative positions only."""
-    angles = torch.arange(x_BHLE.shape[-2], dtype=x_BHLE.dtype, device=x_BHLE.device)[:, None] * rates
-    cos, sin = angles.cos(), angles.sin()
-    a, b = x_BHLE.chunk(2, dim=-1)
+def rotary(x_BLNHE: Tensor, rates: Tensor) -> Tensor:
+    """Rotary position embedding (Su et al. 2021) along the second axis: attention sees relative positions only."""
+    angles = torch.arange(x_BLNHE.shape[1], dtype=x_BLNHE.dtype, device=x_BLNHE.device)[:, None] * rates
+    cos, sin = angles.cos()[:, None, None], angles.sin()[:, None, None]
+    a, b = x_BLNHE.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
@@ -48,8 +48,9 @@ class SlidingAttention(nn.Module):
         batch, length, width = x_BLD.shape
         span = min(self.span, length)
         pad = -length % span
-        q, k, v = self.qkv(x_BLD).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k = rotary(q, self.rates), rotary(k, self.rates)
+        qk, v = self.qkv(x_BLD).view(batch, length, 3, self.heads, -1).split([2, 1], dim=2)
+        q, k = rotary(qk, self.rates).transpose(1, 3).unbind(2)
+        v = v.squeeze(2).transpose(1, 2)
         if pad:
             q, k, v = (F.pad(t, (0, 0, 0, pad)) for t in (q, k, v))
         chunks = (length + pad) // span

@@ -10,19 +10,15 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from dnalm.io.annotation import write_gff3
 from dnalm.io.fasta import Genome
 from dnalm.io.labels import GeneLabels, gene_labels, genome_cds, whole_genes
-from dnalm.io.tables import atomic_path
 from dnalm.models.backbone import TwoSided, memory_metadata, memory_tensors, read_tensors
 from dnalm.models.config import ModelConfig
-from dnalm.models.heads import GeneModel
-from dnalm.sequence.alphabet import reverse_complement
+from dnalm.models.heads import CLASSES, GeneModel
 from dnalm.sequence.batches import cut, tile
-from dnalm.sequence.genetic_code import translate
 from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
 from dnalm.sequence.start_context import start_context
-from dnalm.tasks.decode import Decoder, Evidence, decode, fit_decoder, gather, stop_key
+from dnalm.tasks.decode import Decoder, Evidence, class_odds, decode, fit_decoder, gather, stop_key
 from dnalm.tasks.pretrain import WindowSampler, digest_of, new_model
 from dnalm.training.loop import TrainSettings, train
 from dnalm.training.progress import Progress
@@ -86,16 +82,17 @@ class GeneTask:
         return sums
 
 
-def backbone_for(method: str, pretrained, settings: dict, genome: Genome, training, seed: int) -> TwoSided:
+def backbone_for(method: str, pretrained, settings: dict, genome: Genome, splits_path, seed: int) -> TwoSided:
     """The backbone that a method starts from: pretrained, or a twin with fresh weights (and an empty memory)."""
     if method == "dnalm":
         return TwoSided.load(pretrained)
+    training = split_intervals(genome, read_splits(splits_path), "train")
     return new_model(settings, genome, training, seed + 1000, memory=method == "dnalm_memory_only")
 
 
 def finetune(
-    backbone: TwoSided, genome: Genome, features: pd.DataFrame, splits_path, settings: dict, seed: int, identity, state_dir,
-    folder, log_csv,
+    backbone: TwoSided, genome: Genome, features: pd.DataFrame, splits_path, settings: dict, seed: int, identity,
+    state_dir, folder, log_csv,
 ) -> GeneModel:  # fmt: skip
     """Fine-tune backbone and head on the genes of the training blocks, and save the model in ``folder``.
 
@@ -139,7 +136,7 @@ def load_gene_model(folder) -> GeneModel:
 def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
     """Predictions for global ``intervals``: classes (genome length, 7) log-probabilities, starts and stops (length, 2).
 
-    Bases that were not read are "none" without starts and stops.
+    Bases that were not read are non-coding, without starts and stops.
     """
     model.eval()
     total = len(genome.codes)
@@ -162,10 +159,11 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
 
 
 def with_context(genome: Genome, features: pd.DataFrame, splits, predictions) -> tuple:
-    """Predictions with the start context, learned on the training blocks, as a fourth array."""
+    """(odds, starts, stops) with the start context, learned on the training blocks, as a fourth array."""
     labels = gene_labels(genome, features)
     training = split_labels(genome, splits) == SPLITS.index("train")
-    return (*predictions, start_context(genome, labels.start_codons, labels.starts, training & labels.known))
+    odds, starts, stops = predictions
+    return (odds, starts, stops, start_context(genome, labels.start_codons, labels.starts, training & labels.known))
 
 
 def contig_evidence(genome: Genome, contig, predictions, min_length: int) -> Evidence:
@@ -210,26 +208,23 @@ def call_genes(genome: Genome, predictions, decoder: Decoder, min_length: int) -
     return pd.concat(tables, ignore_index=True)
 
 
-def write_genes(genes: pd.DataFrame, genome: Genome, splits, gff, proteins) -> None:
-    """GFF3 and protein FASTA of called genes; calls that touch a training block carry ``split=train``."""
-    lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
-    code = dict(zip(genome.contigs["contig"], genome.contigs["genetic_code"], strict=True))
-    train_rows = splits[(splits["genome"] == genome.name) & (splits["split"] == "train")]
-    rows, fasta = [], []
-    for number, gene in enumerate(genes.itertuples(index=False), 1):
-        name = f"{genome.name}_{number:05d}"
-        blocks = train_rows[train_rows["contig"] == gene.contig]
-        seen = ((blocks["start"] < gene.end) & (blocks["end"] > gene.start)).any()
-        codon = "".join("ACGT"[gene.codon // 4**i % 4] for i in (2, 1, 0)) if gene.codon >= 0 else "edge"
-        extra = {"ID": name, "start_type": codon, "split": "train" if seen else "held_out"}
-        if gene.partial:
-            extra["partial"] = "true"
-        rows.append((gene.contig, "CDS", gene.start, gene.end, gene.score, gene.strand, 0, extra))
-        codes = genome.contig_codes(gene.contig).take(np.arange(gene.start, gene.end), mode="wrap") & 7
-        codes = reverse_complement(codes) if gene.strand == "-" else codes
-        protein = translate(codes, code[gene.contig], start=gene.codon >= 0).rstrip("*")
-        title = f">{name} {gene.contig}:{gene.start + 1}-{gene.end}({gene.strand}) score={gene.score:.4f}"
-        fasta += [title, *(protein[i : i + 60] for i in range(0, len(protein), 60))]
-    write_gff3(rows, lengths, gff)
-    with atomic_path(proteins) as temporary:
-        Path(temporary).write_text("\n".join(fasta) + "\n")
+def predict(model: GeneModel, genome: Genome, features, splits, held_out_only: bool):
+    """(odds, starts, stops, context) for the decoder, and (intervals, columns) of the class probabilities.
+
+    With ``held_out_only`` only validation and test blocks are read, with the margin that decoding at their edges needs.
+    """
+    whole = genome.contigs["offset"].to_numpy()[:, None] + np.array([0, 1]) * genome.contigs[["length"]].to_numpy()
+    held_out = np.concatenate([split_intervals(genome, splits, name) for name in ("validation", "test")])
+    intervals = held_out if held_out_only else whole
+    classes, starts, stops = read_genome(model, genome, intervals)
+    place = np.concatenate([np.arange(a, b) for a, b in intervals])
+    columns = {f"p{c}": np.exp(classes[place, c]) for c in range(len(CLASSES))}
+    return with_context(genome, features, splits, (class_odds(classes), starts, stops)), intervals, columns
+
+
+def find_genes(model: GeneModel, genome: Genome, features, splits, min_length: int, held_out_only: bool):
+    """Gene calls, the fitted decoder, and the class probabilities (intervals, columns) behind them."""
+    predictions, intervals, columns = predict(model, genome, features, splits, held_out_only)
+    decoder = tune_decoder(genome, features, predictions, splits, min_length)
+    log.info("decoder fitted on validation blocks: %s", decoder)
+    return call_genes(genome, predictions, decoder, min_length), decoder, intervals, columns

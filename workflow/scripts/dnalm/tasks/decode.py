@@ -1,8 +1,8 @@
 """From per-base probabilities to genes: score every candidate, choose the best set.
 
 The decoder has ten numbers, all fitted on validation blocks: three weights rank the starts of one stop codon (a softmax
-over its candidates), six and a bias turn the best start's evidence into the probability that the stop codon ends a gene (logistic
-regression, so scores are calibrated by construction). The dynamic programme of `dnalm.sequence.orfs` does the rest.
+over its candidates); six and a bias turn the best start's evidence into the probability that the stop codon ends a gene
+(logistic regression, so scores are probabilities). The dynamic programme of `dnalm.sequence.orfs` does the rest.
 """
 
 import json
@@ -61,21 +61,20 @@ class Evidence:
     context: np.ndarray
 
 
-def gather(codes, classes, starts, stops, context, code: int, min_length: int, circular: bool) -> Evidence:
+def gather(codes, odds, starts, stops, context, code: int, min_length: int, circular: bool) -> Evidence:
     """Evidence for all candidates of a contig.
 
     Parameters
     ----------
     codes : uint8 (length,)
-    classes : float (length, 7)
-        Log-probabilities of the classes of `dnalm.models.heads.CLASSES`.
+    odds : float (length, 6)
+        Log-odds that a base is codon position 1, 2, 3 on the forward, then on the reverse strand.
     starts, stops, context : float (length, 2)
         Logits for the forward and the reverse strand.
     """
     length = len(codes)
     orfs = find_orfs(codes, code, min_length, circular)
-    p = np.exp(np.minimum(classes[:, 1:].astype(np.float64), -1e-9))
-    odds = np.clip(np.log(np.maximum(p, 1e-9)) - np.log1p(-p), -CLIP, CLIP)
+    odds = np.clip(odds, -CLIP, CLIP).astype(np.float64)
     if circular:
         odds = np.concatenate([odds, odds[: min(WRAP, length - 1)]])
     place = np.arange(len(odds))
@@ -94,6 +93,12 @@ def gather(codes, classes, starts, stops, context, code: int, min_length: int, c
     at_start = (np.where(known, values[first, side], -3.0) for values in (starts, context))
     start, around = at_start
     return Evidence(orfs, coding, start, stops[last, side].astype(np.float64), around)
+
+
+def class_odds(classes: np.ndarray) -> np.ndarray:
+    """Log-odds (length, 6) of the coding classes from log-probabilities (length, 7)."""
+    p = np.exp(np.minimum(classes[:, 1:].astype(np.float64), -1e-9))
+    return np.log(np.maximum(p, 1e-9)) - np.log1p(-p)
 
 
 def rank_starts(evidence: Evidence, weights) -> tuple[np.ndarray, np.ndarray]:

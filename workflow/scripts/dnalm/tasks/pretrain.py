@@ -197,8 +197,8 @@ def write_card(path, genome: Genome, settings: dict, facts: dict, last: dict, tr
     lines = [
         f"# Two-sided DNA language model of {genome.name}",
         "",
-        f"Trained by dnalm {dnalm.__version__} from scratch on the training blocks of `{genome.name}`: {bases:,} bases, "
-        f"both strands, {facts['bases_seen']:,} bases seen in {facts['steps']:,} steps; the weights are those of step "
+        f"Trained by dnalm {dnalm.__version__} from scratch on the training blocks of `{genome.name}`: {bases:,} bases"
+        f", both strands, {facts['bases_seen']:,} bases seen in {facts['steps']:,} steps; the weights are those of step "
         f"{facts['best_step']:,}, the best on the validation blocks "
         f"(last validation: {last['validation_bits_per_base']:.4f} causal and "
         f"{last['validation_bits_per_base_two_sided']:.4f} two-sided bits per base).",
@@ -206,8 +206,8 @@ def write_card(path, genome: Genome, settings: dict, facts: dict, last: dict, tr
         f"- Weights: {facts['weights']:,}; width {settings['width']}, {settings['layers']} layers, "
         f"{settings['heads']} heads, attention span {settings['attention_span']} bases per layer.",
         "- Input: bases A C G T N = 0..4. Output: probabilities of each base from the left, from the right, from both.",
-        "- **It remembers its training sequence**: the n-gram memory stores the training blocks letter by letter. Do not",
-        "  share the model where the sequence may not be shared.",
+        "- **It remembers its training sequence**: the n-gram memory stores the training blocks letter by letter. Do",
+        "  not share the model where the sequence may not be shared.",
         "- Meant for this genome and close relatives. Not tested on anything else.",
         "- Load with `dnalm.models.backbone.TwoSided.load(folder)`.",
     ]

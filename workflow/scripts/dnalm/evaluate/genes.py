@@ -1,0 +1,141 @@
+"""Gene calls against the annotation, with the rules that make a comparison fair.
+
+Truth: CDS of one part, not pseudo, not partial, in frame, both ends inside a block. A call counts if it overlaps a
+block; it is ignored, neither right nor wrong, if it touches a block's edge or shares its stop codon with a CDS that is
+not part of the truth. Right at the 3' end: same stop codon and strand. Exact: same start too.
+"""
+
+import numpy as np
+import pandas as pd
+
+from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
+from dnalm.io.labels import whole_genes
+
+
+def keys(table: pd.DataFrame, lengths: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(stop codon, start codon) of every row as strings that name contig, strand and position."""
+    length = table["contig"].map(lengths).to_numpy()
+    plus = (table["strand"] == "+").to_numpy()
+    start, end = table["start"].to_numpy() % length, table["end"].to_numpy() % length
+    place = table["contig"].astype(str) + table["strand"].astype(str)
+    stop = place + np.where(plus, end, start).astype(str)
+    begin = place + np.where(plus, start, end).astype(str)
+    return stop.to_numpy(dtype=object), begin.to_numpy(dtype=object)
+
+
+def blocks_of(splits: pd.DataFrame, genome_name: str, split: str) -> pd.DataFrame:
+    """Blocks of one split of a genome: contig, start, end."""
+    mine = (splits["genome"] == genome_name) & (splits["split"] == split)
+    return splits.loc[mine, ["contig", "start", "end"]].reset_index(drop=True)
+
+
+def place_in(table: pd.DataFrame, blocks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """(overlaps a block, lies wholly inside one) for every row."""
+    overlaps, inside = np.zeros((2, len(table)), dtype=bool)
+    for b in blocks.itertuples(index=False):
+        here = (table["contig"] == b.contig).to_numpy()
+        overlaps |= here & (table["start"] < b.end).to_numpy() & (table["end"] > b.start).to_numpy()
+        inside |= here & (table["start"] >= b.start).to_numpy() & (table["end"] <= b.end).to_numpy()
+    return overlaps, inside
+
+
+class GeneTruth:
+    """The genes of one split, and what is neither right nor wrong."""
+
+    def __init__(self, cds: pd.DataFrame, blocks: pd.DataFrame, lengths: dict[str, int]):
+        self.blocks, self.lengths = blocks, lengths
+        whole = whole_genes(cds)
+        _, inside = place_in(whole, blocks)
+        self.genes = whole[inside].reset_index(drop=True)
+        self.stop, self.start = keys(self.genes, lengths)
+        self.neutral = set(keys(cds, lengths)[0]) - set(self.stop)
+
+    def judge(self, calls: pd.DataFrame) -> pd.DataFrame:
+        """The calls that count, with columns ``right_stop`` and ``right_start``."""
+        overlaps, inside = place_in(calls, self.blocks)
+        stop, start = keys(calls, self.lengths)
+        counts = overlaps & inside & ~np.isin(stop, list(self.neutral))
+        calls, stop, start = calls[counts].reset_index(drop=True), stop[counts], start[counts]
+        true_start = dict(zip(self.stop, self.start, strict=True))
+        right = np.array([s in true_start for s in stop], dtype=bool)
+        exact = np.array([true_start.get(s) == b for s, b in zip(stop, start, strict=True)], dtype=bool)
+        return calls.assign(right_stop=right, right_start=exact)
+
+    def unit_sums(self, judged: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
+        """Per unit: genes, calls, right stops, right starts; a gene or call belongs to the unit of its middle."""
+        sums = np.zeros((len(units), 4))
+        np.add.at(sums[:, 0], _unit(self.genes, units), 1)
+        slot = _unit(judged, units)
+        for column, values in enumerate((1, judged["right_stop"], judged["right_start"]), 1):
+            np.add.at(sums[:, column], slot, values)
+        return sums
+
+
+def unit_table(blocks: pd.DataFrame, unit: int) -> pd.DataFrame:
+    """Bootstrap units of the blocks: contig, start, end."""
+    parts = []
+    for b in blocks.itertuples(index=False):
+        pieces = units_of(np.array([[b.start, b.end]]), unit)
+        parts.append(pd.DataFrame({"contig": b.contig, "start": pieces[:, 0], "end": pieces[:, 1]}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _unit(table: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
+    middle = ((table["start"] + table["end"]) // 2).to_numpy()
+    slot = np.zeros(len(table), dtype=np.int64)
+    for i, u in enumerate(units.itertuples(index=False)):
+        slot[(table["contig"] == u.contig).to_numpy() & (middle >= u.start) & (middle < u.end)] = i
+    return slot
+
+
+def _over(numerator, *denominators):
+    """A statistic of (genes, calls, right stops, right starts): weighted column over the sum of columns."""
+
+    def statistic(sums):
+        top = numerator[1] * sums[..., numerator[0]]
+        return ratio(np.stack([top, sum(sums[..., d] for d in denominators)], axis=-1))
+
+    return statistic
+
+
+STATISTICS = {
+    "gene_sensitivity_3prime": _over((2, 1), 0),
+    "gene_precision_3prime": _over((2, 1), 1),
+    "gene_f1_3prime": _over((2, 2), 0, 1),
+    "gene_f1_exact": _over((3, 2), 0, 1),
+    "start_accuracy": _over((3, 1), 2),
+}
+
+
+def precision_recall(judged: pd.DataFrame, genes: int) -> pd.DataFrame:
+    """Precision and sensitivity at the 3' end for every score threshold, from the surest call down."""
+    ordered = judged.sort_values("score", ascending=False, kind="stable")
+    right = ordered["right_stop"].cumsum().to_numpy()
+    called = np.arange(1, len(ordered) + 1)
+    last = np.append(ordered["score"].to_numpy()[1:] != ordered["score"].to_numpy()[:-1], True)
+    table = {"score": ordered["score"], "precision": right / called, "sensitivity": right / max(genes, 1)}
+    return pd.DataFrame(table).reset_index(drop=True)[last]
+
+
+def evaluate_genes(cds, splits, genome, finders: dict[str, pd.DataFrame], settings: dict, seed: int, common: dict):
+    """Rows of metrics and comparisons of the annotate stage, for validation and test blocks."""
+    lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
+    metrics, comparisons = [], []
+    for split in ("validation", "test"):
+        blocks = blocks_of(splits, genome.name, split)
+        truth, units = GeneTruth(cds, blocks, lengths), unit_table(blocks, settings["unit"])
+        weights = draws_of(len(units), settings["bootstrap"], seed)
+        sums = {method: truth.unit_sums(truth.judge(calls), units) for method, calls in finders.items()}
+        where = {**common, "split": split, "stratum": "all"}
+        for metric, statistic in STATISTICS.items():
+            for method, unit_sums in sums.items():
+                value, low, high = bootstrap(statistic, unit_sums, weights)
+                row = {"method": method, "metric": metric, "value": value, "ci_low": low, "ci_high": high}
+                metrics.append({**where, **row, "n": len(truth.genes), "seed": seed})
+                if method != "dnalm":
+                    value, low, high = paired(statistic, sums["dnalm"], unit_sums, weights)
+                    row = {"metric": metric, "method_a": "dnalm", "method_b": method, "difference": value}
+                    pair = {**where, **row, "ci_low": low, "ci_high": high, "n": len(truth.genes)}
+                    pair.pop("splits_sha256")
+                    comparisons.append({**pair, "unit": f"{settings['unit']} bp"})
+    return metrics, comparisons
