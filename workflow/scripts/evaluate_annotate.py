@@ -18,10 +18,10 @@ genome, features = load_genome(Path(paths[0]).parent), pd.read_parquet(paths[3])
 splits, labels = read_splits(paths.splits), gene_labels(genome, features)
 common = {"study": p.study, "stage": "annotate", "dataset": genome.name, "splits_sha256": splits_digest(paths.splits)}
 finders = {Path(path).stem: pd.read_parquet(path) for path in paths.finders}
-metrics, comparisons = evaluate_genes(
-    genome_cds(genome, features), splits, genome, finders, p.settings, p.seed, common
-)
+metrics, comparisons = evaluate_genes(genome_cds(genome, features), splits, genome, finders, p.settings, p.seed, common)
 probabilities = {Path(path).stem: read_scores(path) for path in paths.probabilities}
-base_metrics, base_comparisons = evaluate_bases(genome, splits, labels, probabilities, finders, p.settings, p.seed, common)
+base_metrics, base_comparisons = evaluate_bases(
+    genome, splits, labels, probabilities, finders, p.settings, p.seed, common
+)
 write_metrics(metrics + base_metrics, snakemake.output.metrics)
 write_comparisons(comparisons + base_comparisons, snakemake.output.comparisons)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dnalm.evaluate.intervals import bootstrap, draws_of, units_of
-from dnalm.sequence.splits import split_intervals
+from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
+from dnalm.sequence.splits import SPLITS, split_intervals, split_labels
 
 BINS = 10
 
@@ -12,11 +12,6 @@ def f1(sums: np.ndarray) -> np.ndarray:
     """F1 from (both, called, true) counts; NaN where nothing is true or called."""
     total = sums[..., 1] + sums[..., 2]
     return np.divide(2 * sums[..., 0], total, out=np.full(sums.shape[:-1], np.nan), where=total > 0)
-
-
-def mean(sums: np.ndarray) -> np.ndarray:
-    """First sum over the second."""
-    return sums[..., 0] / np.maximum(sums[..., 1], 1)
 
 
 def calibration_error(sums: np.ndarray) -> np.ndarray:
@@ -46,30 +41,93 @@ def coding_probability(columns: dict[str, np.ndarray]) -> np.ndarray:
     return 1.0 - columns["p0"].astype(np.float64)
 
 
-def evaluate_bases(genome, splits, labels, intervals, columns, settings: dict, seed: int, common: dict, method="dnalm"):
-    """Metric rows base_f1, brier and ece of coding against non-coding, on validation and test blocks."""
-    position = np.concatenate([np.arange(a, b) for a, b in intervals])
-    p = coding_probability(columns)
-    truth = 1.0 - labels.classes[position, 0].astype(np.float64)
-    ok = labels.known[position] & ~np.isnan(p) & ((np.asarray(genome.codes[position]) & 7) < 4)
-    rows = []
-    for split in ("validation", "test"):
+def called_bases(genome, calls) -> np.ndarray:
+    """Bool (length, 2): bases inside a call on the forward and on the reverse strand, in global positions."""
+    covered = np.zeros((len(genome.codes), 2), dtype=bool)
+    for gene in calls.itertuples(index=False):
+        place = genome.offset(gene.contig) + np.arange(gene.start, gene.end) % genome.length(gene.contig)
+        covered[place, 0 if gene.strand == "+" else 1] = True
+    return covered
+
+
+class _Split:
+    """The scored bases of one split and the bootstrap units that they belong to."""
+
+    def __init__(self, genome, splits, labels, split: str, settings: dict, seed: int):
         units = units_of(split_intervals(genome, splits, split), settings["unit"])
-        weights = draws_of(len(units), settings["bootstrap"], seed)
-        slot = np.searchsorted(units[:, 0], position, side="right") - 1
-        use = ok & (slot >= 0) & (position < units[np.maximum(slot, 0), 1])
-        u, q, y, count = slot[use], p[use], truth[use], len(units)
-        called = (q >= 0.5).astype(np.float64)
+        position = np.concatenate([np.arange(a, b) for a, b in units])
+        slot = np.repeat(np.arange(len(units)), units[:, 1] - units[:, 0])
+        use = labels.known[position] & ((np.asarray(genome.codes[position]) & 7) < 4)
+        self.position, self.slot, self.units = position[use], slot[use], len(units)
+        self.weights = draws_of(len(units), settings["bootstrap"], seed)
 
-        def per_unit(*values, u=u, count=count):
-            return np.stack([np.bincount(u, weights=v, minlength=count) for v in values], axis=1)
+    def sums(self, *values: np.ndarray) -> np.ndarray:
+        """Sums of per-base values over each unit, (units, values)."""
+        return np.stack([np.bincount(self.slot, weights=v, minlength=self.units) for v in values], axis=1)
 
-        results = {
-            "base_f1": bootstrap(f1, per_unit(called * y, called, y), weights),
-            "brier": bootstrap(mean, per_unit((q - y) ** 2, np.ones(len(q))), weights),
-            "ece": bootstrap(calibration_error, bin_sums(q, y, u, count).reshape(count, -1), weights),
-        }
-        for metric, (value, low, high) in results.items():
-            row = {"split": split, "stratum": "all", "method": method, "metric": metric, "value": value}
-            rows.append({**common, **row, "ci_low": low, "ci_high": high, "n": int(use.sum()), "seed": seed})
+
+def f1_sums(split: _Split, covered: np.ndarray, coding: np.ndarray) -> np.ndarray:
+    """Per unit: bases both called and coding, called, coding; each strand counts on its own."""
+    called, true = covered[split.position], coding[split.position]
+    return split.sums(*(x.sum(1).astype(np.float64) for x in (called & true, called, true)))
+
+
+def probability_sums(split: _Split, intervals, columns, coding: np.ndarray) -> dict[str, tuple]:
+    """Statistic and unit sums of the Brier score and the calibration error of P(coding)."""
+    p = np.full(len(coding), np.nan)
+    p[np.concatenate([np.arange(a, b) for a, b in intervals])] = coding_probability(columns)
+    p, truth = p[split.position], coding[split.position].any(1).astype(np.float64)
+    binned = bin_sums(p, truth, split.slot, split.units)
+    squares = split.sums((p - truth) ** 2, np.ones(len(p)))
+    return {"brier": (ratio, squares), "ece": (calibration_error, binned.reshape(split.units, -1))}
+
+
+def evaluate_bases(genome, splits, labels, probabilities, finders, settings: dict, seed: int, common: dict):
+    """Rows of metrics and comparisons per base, on validation and test blocks.
+
+    ``base_f1`` of the called genes of every finder, each strand on its own; ``brier`` and ``ece`` of P(coding) for
+    methods with probabilities, beside ``majority``: the share of coding bases in the training blocks as a constant.
+
+    Parameters
+    ----------
+    probabilities : dict of method to (intervals, columns) as `dnalm.io.tables.read_scores` gives them
+    finders : dict of method to calls
+    """
+    coding = np.stack([labels.classes[:, 1:4].any(1), labels.classes[:, 4:].any(1)], axis=1)
+    covered = {method: called_bases(genome, calls) for method, calls in finders.items()}
+    training = split_labels(genome, splits) == SPLITS.index("train")
+    share = coding[training & labels.known].any(1).mean()
+    metrics, comparisons = [], []
+    for name in ("validation", "test"):
+        split = _Split(genome, splits, labels, name, settings, seed)
+        held = split_intervals(genome, splits, name)
+        constant = (held, {"p0": np.full(int(np.diff(held).sum()), 1 - share)})
+        table = {("base_f1", m): (f1, f1_sums(split, c, coding)) for m, c in covered.items()}
+        for method, (intervals, columns) in {**probabilities, "majority": constant}.items():
+            sums = probability_sums(split, intervals, columns, coding)
+            table |= {(metric, method): value for metric, value in sums.items()}
+        where = {**common, "split": name, "stratum": "all"}
+        metrics += _metric_rows(table, split, where, seed)
+        comparisons += _comparison_rows(table, split, where, settings)
+    return metrics, comparisons
+
+
+def _metric_rows(table, split: _Split, where: dict, seed: int) -> list[dict]:
+    rows = []
+    for (metric, method), (statistic, sums) in table.items():
+        value, low, high = bootstrap(statistic, sums, split.weights)
+        row = {"method": method, "metric": metric, "value": value, "ci_low": low, "ci_high": high}
+        rows.append({**where, **row, "n": len(split.position), "seed": seed})
+    return rows
+
+
+def _comparison_rows(table, split: _Split, where: dict, settings: dict) -> list[dict]:
+    rows = []
+    where = {k: v for k, v in where.items() if k != "splits_sha256"} | {"unit": f"{settings['unit']} bp"}
+    for (metric, method), (statistic, sums) in table.items():
+        if method == "dnalm":
+            continue
+        value, low, high = paired(statistic, table[metric, "dnalm"][1], sums, split.weights)
+        row = {"metric": metric, "method_a": "dnalm", "method_b": method, "difference": value}
+        rows.append({**where, **row, "ci_low": low, "ci_high": high, "n": len(split.position)})
     return rows

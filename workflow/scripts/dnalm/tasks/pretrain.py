@@ -198,7 +198,7 @@ def write_card(path, genome: Genome, settings: dict, facts: dict, last: dict, tr
         f"# Two-sided DNA language model of {genome.name}",
         "",
         f"Trained by dnalm {dnalm.__version__} from scratch on the training blocks of `{genome.name}`: {bases:,} bases"
-        f", both strands, {facts['bases_seen']:,} bases seen in {facts['steps']:,} steps; the weights are those of step "
+        f", both strands, {facts['bases_seen']:,} bases seen in {facts['steps']:,} steps; the weights are of step "
         f"{facts['best_step']:,}, the best on the validation blocks "
         f"(last validation: {last['validation_bits_per_base']:.4f} causal and "
         f"{last['validation_bits_per_base_two_sided']:.4f} two-sided bits per base).",
