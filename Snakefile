@@ -20,6 +20,7 @@ include: "workflow/rules/windows.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/annotate.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 

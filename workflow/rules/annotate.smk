@@ -70,12 +70,13 @@ if STUDY.annotate:
             benchmark_of("predict_genes")
         params:
             held_out_only=False,
+            threads=ANNOTATE["threads"],
             min_length=ANNOTATE["min_length"],
             code=code_digest("tasks/annotate.py"),
         threads: ANNOTATE["threads"]
         priority: 80
         resources:
-            mem_mb=2500,
+            mem_mb=4000,
             runtime=120,
         conda:
             "../../envs/torch.yaml"
@@ -97,6 +98,7 @@ if STUDY.annotate:
             benchmark_of("predict_genes_{twin}")
         params:
             held_out_only=True,
+            threads=ANNOTATE["threads"],
             min_length=ANNOTATE["min_length"],
             code=code_digest("tasks/annotate.py"),
         priority: 10

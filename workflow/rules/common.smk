@@ -3,6 +3,7 @@
 import ast
 import functools
 import hashlib
+import json
 import pathlib
 import sys
 
@@ -18,7 +19,7 @@ except DnalmError as error:
     raise WorkflowError(str(error))
 
 RESULTS = f"results/{STUDY.study}"
-GENOME = next(iter(STUDY.genomes))
+GENOME, SOURCE = next((name, s.model_dump(mode="json", exclude_none=True)) for name, s in STUDY.genomes.items())
 GENOME_DIR = f"results/genomes/{GENOME}"
 STATE = f".state/{STUDY.study}"
 TWINS = ["dnalm_random_init", "dnalm_memory_only"]
@@ -26,6 +27,20 @@ FINDERS = ["dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longes
 PRETRAIN = STUDY.pretrain.model_dump(mode="json")
 ANNOTATE = STUDY.annotate.model_dump(mode="json") if STUDY.annotate else None
 EVALUATE = STUDY.evaluate.model_dump(mode="json")
+
+
+def refuse_other_source():
+    """Stop if the genome directory, which studies share, was built from another source than this study's."""
+    record = pathlib.Path(GENOME_DIR, "provenance.json")
+    built = json.loads(record.read_text()).get("requested", SOURCE) if record.exists() else SOURCE
+    if built != SOURCE:
+        raise WorkflowError(
+            f"{GENOME_DIR} was built from {built}, this study wants {SOURCE}. "
+            "Give the genome another name in this study, or delete the folder"
+        )
+
+
+refuse_other_source()
 
 
 def log_of(rule):
@@ -67,8 +82,8 @@ def code_digest(*modules):
 
 def source_files():
     """The user's own files of the genome, as far as they exist; the rule itself explains a missing one."""
-    source = STUDY.genomes[GENOME]
-    return [path for path in (source.path, source.annotation) if path and pathlib.Path(path).is_file()]
+    paths = (SOURCE.get("path"), SOURCE.get("annotation"))
+    return [path for path in paths if path and pathlib.Path(path).is_file()]
 
 
 def genome_files(*names):

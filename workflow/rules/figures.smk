@@ -1,1 +1,172 @@
-"""figures"""
+"""Figures: each in vector and pixel formats, with the table that it was drawn from."""
+
+
+rule figure_learning_curve:
+    input:
+        log=f"{RESULTS}/pretrain/log.csv",
+        metrics=f"{RESULTS}/pretrain/metrics.tsv",
+    output:
+        report(
+            f"{RESULTS}/figures/learning_curve.svg",
+            caption="../report/learning_curve.rst",
+            category="Figures",
+        ),
+        multiext(f"{RESULTS}/figures/learning_curve", ".png", ".pdf", ".tsv"),
+    log:
+        log_of("figure_learning_curve"),
+    benchmark:
+        benchmark_of("figure_learning_curve")
+    params:
+        code=code_digest("figures/learning_curve.py"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/figure_learning_curve.py"
+
+
+rule figure_bits_by_region:
+    input:
+        metrics=f"{RESULTS}/pretrain/metrics.tsv",
+    output:
+        report(
+            f"{RESULTS}/figures/bits_by_region.svg",
+            caption="../report/bits_by_region.rst",
+            category="Figures",
+        ),
+        multiext(f"{RESULTS}/figures/bits_by_region", ".png", ".pdf", ".tsv"),
+    log:
+        log_of("figure_bits_by_region"),
+    benchmark:
+        benchmark_of("figure_bits_by_region")
+    params:
+        code=code_digest("figures/bits_by_region.py"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/figure_bits_by_region.py"
+
+
+rule figure_splits_and_leakage:
+    input:
+        genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+        splits=f"{RESULTS}/splits.tsv",
+        leakage=f"{RESULTS}/leakage.tsv",
+    output:
+        report(
+            f"{RESULTS}/figures/splits_and_leakage.svg",
+            caption="../report/splits_and_leakage.rst",
+            category="Figures",
+        ),
+        multiext(f"{RESULTS}/figures/splits_and_leakage", ".png", ".pdf", ".tsv"),
+    log:
+        log_of("figure_splits_and_leakage"),
+    benchmark:
+        benchmark_of("figure_splits_and_leakage")
+    params:
+        code=code_digest("figures/splits_and_leakage.py", "io/fasta.py"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/figure_splits_and_leakage.py"
+
+
+if STUDY.annotate:
+
+    rule figure_gene_precision_recall:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+            finders=finder_files(),
+            metrics=f"{RESULTS}/annotate/metrics.tsv",
+        output:
+            report(
+                f"{RESULTS}/figures/gene_precision_recall.svg",
+                caption="../report/gene_precision_recall.rst",
+                category="Figures",
+            ),
+            multiext(f"{RESULTS}/figures/gene_precision_recall", ".png", ".pdf", ".tsv"),
+        log:
+            log_of("figure_gene_precision_recall"),
+        benchmark:
+            benchmark_of("figure_gene_precision_recall")
+        params:
+            code=code_digest("figures/gene_precision_recall.py", "io/fasta.py"),
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        conda:
+            "../../envs/figures.yaml"
+        script:
+            "../scripts/figure_gene_precision_recall.py"
+
+    rule figure_browser:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+            finders=finder_files(),
+            probabilities=f"{RESULTS}/annotate/{GENOME}/probabilities/dnalm.npz",
+            scores=f"{RESULTS}/pretrain/scores/dnalm.npz",
+            metrics=f"{RESULTS}/pretrain/metrics.tsv",
+        output:
+            report(
+                f"{RESULTS}/figures/browser.svg",
+                caption="../report/browser.rst",
+                category="Figures",
+            ),
+            multiext(f"{RESULTS}/figures/browser", ".png", ".pdf", ".tsv"),
+        log:
+            log_of("figure_browser"),
+        benchmark:
+            benchmark_of("figure_browser")
+        params:
+            code=code_digest("figures/browser.py", "io/fasta.py"),
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        conda:
+            "../../envs/figures.yaml"
+        script:
+            "../scripts/figure_browser.py"
+
+    rule figure_calibration:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            splits=f"{RESULTS}/splits.tsv",
+            finders=finder_files(),
+            probabilities=probability_files(),
+            metrics=f"{RESULTS}/annotate/metrics.tsv",
+        output:
+            report(
+                f"{RESULTS}/figures/calibration.svg",
+                caption="../report/calibration.rst",
+                category="Figures",
+            ),
+            multiext(f"{RESULTS}/figures/calibration", ".png", ".pdf", ".tsv"),
+        log:
+            log_of("figure_calibration"),
+        benchmark:
+            benchmark_of("figure_calibration")
+        params:
+            code=code_digest("figures/calibration.py", "io/fasta.py"),
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        conda:
+            "../../envs/figures.yaml"
+        script:
+            "../scripts/figure_calibration.py"

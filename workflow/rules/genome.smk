@@ -21,7 +21,7 @@ rule genome:
         f"{GENOME_DIR}/benchmarks/genome.tsv"
     params:
         name=GENOME,
-        source=STUDY.genomes[GENOME].model_dump(mode="json", exclude_none=True),
+        source=SOURCE,
         code=code_digest("io/genome.py", "io/fetch.py"),
     threads: 1
     resources:

@@ -46,6 +46,7 @@ rule score_language_model:
         benchmark_of("score_language_model")
     params:
         window=PRETRAIN["window"],
+        threads=PRETRAIN["threads"],
         code=code_digest("tasks/pretrain.py"),
     threads: PRETRAIN["threads"]
     resources:

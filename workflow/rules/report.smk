@@ -1,1 +1,34 @@
-"""report"""
+"""Report: the whole study as one HTML file that needs nothing else."""
+
+
+rule report:
+    input:
+        genome_files("genome.json", "provenance.json"),
+        [f"{RESULTS}/{stage}/{name}" for stage in stages() for name in ("metrics.tsv", "comparisons.tsv", "run.json")],
+        f"{RESULTS}/all_metrics.tsv",
+        f"{RESULTS}/pretrain/model/README.md",
+        f"{RESULTS}/splits.tsv",
+        f"{RESULTS}/leakage.tsv",
+        f"{RESULTS}/windows.parquet",
+        [f"{RESULTS}/annotate/{GENOME}/{name}" for name in ("genes.gff3.gz", "proteins.faa") if STUDY.annotate],
+        figures=[f"{RESULTS}/figures/{name}.{kind}" for name in figures() for kind in ("svg", "png", "tsv")],
+        captions=[f"{workflow.basedir}/workflow/report/{name}.rst" for name in figures()],
+        page=[str(LIBRARY / "report" / name) for name in ("template.html", "report.css", "report.js")],
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        log_of("report"),
+    benchmark:
+        benchmark_of("report")
+    params:
+        study=STUDY.model_dump(mode="json"),
+        figures=figures(),
+        code=code_digest("report/report.py"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/report.py"

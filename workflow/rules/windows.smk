@@ -37,7 +37,7 @@ rule windows:
         benchmark_of("windows")
     params:
         window=PRETRAIN["window"],
-        code=code_digest("sequence/windows.py", "sequence/leakage.py", "io/fasta.py"),
+        code=code_digest("sequence/windows.py", "sequence/leakage.py", "io/fasta.py", "io/annotation.py"),
     threads: 1
     resources:
         mem_mb=2000,

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet, write_scores
@@ -12,7 +11,6 @@ from dnalm.sequence.splits import read_splits
 from dnalm.tasks.annotate import find_genes, load_gene_model
 
 start_log(snakemake)
-torch.set_num_threads(snakemake.threads)
 p, genome = snakemake.params, load_genome(Path(snakemake.input[0]).parent)
 features, splits = pd.read_parquet(snakemake.input[3]), read_splits(snakemake.input.splits)
 model = load_gene_model(Path(snakemake.input.model).parent)

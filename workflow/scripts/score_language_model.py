@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import torch
-
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_scores
 from dnalm.logs import start_log
@@ -12,7 +10,6 @@ from dnalm.sequence.splits import read_splits
 from dnalm.tasks.pretrain import score_held_out
 
 start_log(snakemake)
-torch.set_num_threads(snakemake.threads)
 genome = load_genome(Path(snakemake.input[0]).parent)
 model = TwoSided.load(Path(snakemake.input.model).parent)
 intervals, columns = score_held_out(model, genome, read_splits(snakemake.input.splits), snakemake.params.window)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.io.annotation import rna_genes
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet, write_tsv
 from dnalm.logs import start_log
@@ -17,4 +18,4 @@ genome, splits = load_genome(folder), read_splits(snakemake.input.splits)
 windows = tile_windows(genome, splits, snakemake.params.window)
 write_parquet(windows, snakemake.output.windows)
 features = pd.read_parquet(folder / "features.parquet")
-write_tsv(audit(genome, splits, windows, features), snakemake.output.leakage)
+write_tsv(audit(genome, splits, windows, rna_genes(features)), snakemake.output.leakage)

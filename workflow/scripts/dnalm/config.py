@@ -77,7 +77,7 @@ class Tokens(Section):
 class Optimiser(Section):
     """Keys shared by all trainings."""
 
-    bases_seen: Positive | None = Field(None, description="Length of the training in bases; reproducible.")
+    bases_seen: Positive | None = Field(5_000_000, description="Length of the training in bases; reproducible.")
     budget_minutes: float | None = Field(
         None, gt=0, description="Length in CPU minutes instead; for comparisons, not reproducible."
     )
@@ -92,8 +92,10 @@ class Optimiser(Section):
 
     @model_validator(mode="after")
     def _one_length(self):
-        if self.bases_seen and self.budget_minutes:
-            raise ValueError("give bases_seen or budget_minutes, not both")
+        if self.budget_minutes and "bases_seen" not in self.model_fields_set:
+            self.bases_seen = None
+        if (self.bases_seen is None) == (self.budget_minutes is None):
+            raise ValueError("give bases_seen or budget_minutes, one of them")
         return self
 
 
@@ -102,7 +104,6 @@ class Pretrain(Optimiser):
 
     architecture: Literal["two_sided"] = Field("two_sided", description="Strand-symmetric two-sided model.")
     objective: Literal["two_sided"] = Field("two_sided", description="Causal plus two-sided log-likelihood.")
-    bases_seen: Positive | None = Field(5_000_000, description="Length of the training in bases; reproducible.")
     window: Positive = Field(512, ge=32, le=1_000_000, description="Bases per training window.")
     batch_windows: Positive = Field(8, description="Windows per step, whatever the number of devices.")
     validate_every: Positive = Field(500_000, description="Bases between validations.")
@@ -111,13 +112,27 @@ class Pretrain(Optimiser):
     heads: Positive = Field(2, description="Attention heads.")
     attention_span: Positive = Field(128, description="Bases that a layer looks back.")
     memory_orders: list[Annotated[int, Field(ge=1, le=31)]] = Field(
-        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20], description="Context lengths of the n-gram memory."
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20],
+        min_length=1,
+        description="Context lengths of the n-gram memory.",
     )
     memory_flanks: list[tuple[Positive, Positive]] = Field(
         [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (8, 8), (12, 5), (5, 12)],
-        description="(left, right) context lengths of the two-sided n-gram memory.",
+        min_length=1,
+        description="(left, right) context lengths of the two-sided n-gram memory; with each its mirror image.",
     )
     feature_dropout: float = Field(0.1, ge=0, lt=1, description="Share of windows that train without the memory.")
+
+    @model_validator(mode="after")
+    def _shape_fits(self):
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width {self.width} is not a multiple of twice the {self.heads} heads")
+        flanks = set(self.memory_flanks)
+        if any((right, left) not in flanks for left, right in flanks):
+            raise ValueError("memory_flanks needs the mirror image (right, left) of every (left, right)")
+        if any(left != right and min(left, right) < 5 for left, right in flanks):
+            raise ValueError("memory_flanks of unequal lengths must be at least 5 long on both sides")
+        return self
 
 
 class Annotate(Optimiser):

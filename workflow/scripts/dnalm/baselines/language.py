@@ -12,6 +12,9 @@ from dnalm.sequence.splits import split_intervals
 
 log = logging.getLogger(__name__)
 HELD_OUT = ("validation", "test")
+#: Bases, evenly spread, that smoothing and weights are fitted on: a few hundred numbers need no more, and memory stays
+#: flat as the genome grows.
+FIT_BASES = 400_000
 
 
 def language_baselines(genome, splits, seed: int):
@@ -26,18 +29,18 @@ def language_baselines(genome, splits, seed: int):
     training = split_intervals(genome, splits, "train")
     memory = NgramMemory.from_genomes([genome], [training], ORDERS, FLANKS)
     intervals, allowed = held_out(genome, splits, "validation")
-    validation = list(count_around(memory, genome, intervals, allowed))
+    validation = list(count_around(memory, genome, intervals, allowed, FIT_BASES))
     smoothing = fit_weights([(c.forward, c.target) for c in validation])
     flanks = fit_flanks(validation)
     mixture = Mixture(smoothing)
     log.info("smoothing chosen on validation; learning the mixture's weights on training bases, left out one by one")
-    mixture.fit(list(count_around(memory, genome, training)), seed)
+    mixture.fit(count_around(memory, genome, training, most=FIT_BASES), seed)
     columns: dict[str, dict[str, list]] = {"markov_orders": {}, "markov_mixture": {}, "flank_counts": {}}
     spans = []
     for split in HELD_OUT:
         intervals, allowed = held_out(genome, splits, split)
         spans.append(intervals)
-        for counted in validation if split == "validation" else count_around(memory, genome, intervals, allowed):
+        for counted in count_around(memory, genome, intervals, allowed):
             _append(columns["markov_orders"], markov_bits(counted, smoothing))
             _append(columns["markov_mixture"], mixture.bits(counted))
             _append(columns["flank_counts"], {"two_sided": flank_bits(counted, flanks)})

@@ -33,12 +33,17 @@ class Counted:
     flanks: np.ndarray
 
 
-def count_around(memory: NgramMemory, genome, intervals: np.ndarray, allowed: np.ndarray | None = None):
+def count_around(
+    memory: NgramMemory, genome, intervals: np.ndarray, allowed: np.ndarray | None = None, most: int | None = None
+):
     """Yield `Counted` for pieces of ``intervals``; context is read where ``allowed`` (bool per global position).
 
-    Where an interval lies inside the memory, its own n-grams are left out.
+    Where an interval lies inside the memory, its own n-grams are left out. With ``most``, evenly spread pieces of about
+    that many bases in all stand for the whole.
     """
-    for start, end in tile(intervals, PIECE):
+    pieces = tile(intervals, PIECE)
+    step = max(1, round(len(pieces) * PIECE / most)) if most else 1
+    for start, end in pieces[::step]:
         window = cut(genome, [start - MARGIN], end - start + 2 * MARGIN)
         if allowed is not None:
             window = window.keep(allowed[window.positions] & (window.positions >= 0))

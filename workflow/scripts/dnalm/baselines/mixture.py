@@ -7,6 +7,7 @@ Inverted repeats count, since both strands are in the counts.
 """
 
 import logging
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class Mixture:
         weights = self.by_match[match] + self.by_bases[before]
         return (weights.unsqueeze(1) @ logp).squeeze(1)
 
-    def fit(self, pieces: list[Counted], seed: int) -> None:
+    def fit(self, pieces: Iterable[Counted], seed: int) -> None:
         """Learn the weights on training bases whose own n-grams are left out (Adam, decaying rate)."""
         parts = [
             (*self.inputs(c.forward, last_two(c.target)), torch.from_numpy(c.target.astype(np.int64))) for c in pieces

@@ -109,6 +109,8 @@ STATISTICS = {
 
 def precision_recall(judged: pd.DataFrame, genes: int) -> pd.DataFrame:
     """Precision and sensitivity at the 3' end for every score threshold, from the surest call down."""
+    if judged.empty:
+        return pd.DataFrame(columns=["score", "precision", "sensitivity"])
     ordered = judged.sort_values("score", ascending=False, kind="stable")
     right = ordered["right_stop"].cumsum().to_numpy()
     called = np.arange(1, len(ordered) + 1)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
+from dnalm.io.annotation import rna_genes
 from dnalm.io.labels import GeneLabels
 from dnalm.io.tables import read_scores
 from dnalm.sequence.splits import split_intervals
@@ -16,7 +17,7 @@ def strata_of(genome, labels: GeneLabels, features: pd.DataFrame) -> dict[str, n
     coding = labels.classes[:, 1:] > 0
     known = labels.known
     rna = np.zeros(len(genome.codes), dtype=bool)
-    for f in features[features["type"].str.contains("RNA")].itertuples(index=False):
+    for f in rna_genes(features).itertuples(index=False):
         offset = genome.offset(f.contig)
         rna[offset + f.start : offset + f.end] = True
     strata = {"all": np.ones(len(rna), dtype=bool), "coding": coding.any(1) & known}

@@ -268,3 +268,8 @@ def features_gff3(features: pd.DataFrame, lengths: dict[str, int], path) -> None
         phase = f.phase if f.type == "CDS" else "."
         rows.append((f.contig, f.type, f.start, f.end, None, f.strand, phase, attributes))
     write_gff3(rows, lengths, path, source="annotation")
+
+
+def rna_genes(features: pd.DataFrame) -> pd.DataFrame:
+    """RNA genes of a feature table (rRNA, tRNA, ncRNA ...); transcripts of coding genes (mRNA) are none."""
+    return features[features["type"].str.contains("RNA") & ~features["type"].str.contains("mRNA")]

@@ -47,7 +47,7 @@ def build_genome(name: str, files: LocalGenome, source: dict, folder) -> dict:
     genetic_code(code)
     with atomic_folder(folder) as draft:
         card = _write_genome(name, files, contigs, features, circular, code, draft)
-        write_json({**files.provenance, "region": region}, draft / "provenance.json")
+        write_json({**files.provenance, "requested": source}, draft / "provenance.json")
     log.info("%s: %d bases, %d CDS, genetic code %d", name, card["bases"], card["cds"]["total"], code)
     return card
 

@@ -114,14 +114,14 @@ class TrainingIndex:
         return best
 
 
-def audit(genome, splits: pd.DataFrame, windows: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+def audit(genome, splits: pd.DataFrame, windows: pd.DataFrame, rna: pd.DataFrame) -> pd.DataFrame:
     """One row per validation and test window: its nearest training match on either strand.
 
     ``matched`` bases, ``share`` of the window that the match covers, ``identity`` inside it, where it is, and ``kind``:
-    the RNA gene that the window overlaps, else ``repeat`` if there is a match, else ``none``.
+    the type of the RNA gene (of table ``rna``) that the window overlaps, else ``repeat`` if there is a match, else
+    ``none``.
     """
     index = TrainingIndex(genome, split_intervals(genome, splits, "train"))
-    rna = features[features["type"].str.contains("RNA")]
     rows = []
     for w in windows[windows["split"].isin(["validation", "test"])].itertuples(index=False):
         codes = np.asarray(genome.contig_codes(w.contig)[w.start : w.end]) & 7

@@ -104,7 +104,7 @@ def _merge(rows):
 
 def read_splits(path) -> pd.DataFrame:
     """The table that `make_splits` made."""
-    return pd.read_csv(path, sep="\t", dtype={"genome": str, "contig": str})
+    return pd.read_csv(path, sep="\t", dtype={"genome": str, "contig": str}, keep_default_na=False)
 
 
 def splits_digest(path) -> str:

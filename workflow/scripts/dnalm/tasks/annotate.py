@@ -19,7 +19,7 @@ from dnalm.sequence.batches import cut, tile
 from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
 from dnalm.sequence.start_context import start_context
 from dnalm.tasks.decode import Decoder, Evidence, class_odds, decode, fit_decoder, gather, stop_key
-from dnalm.tasks.pretrain import WindowSampler, digest_of, new_model
+from dnalm.tasks.pretrain import WindowSampler, new_model, training_digest
 from dnalm.training.loop import TrainSettings, train
 from dnalm.training.progress import Progress
 
@@ -105,7 +105,7 @@ def finetune(
     sampler = WindowSampler(genome, split_intervals(genome, splits, "train"), window, settings["batch_windows"], seed)
     pieces = tile(split_intervals(genome, splits, "validation"), window)
     held_out = pieces[:: max(1, round(len(pieces) * window / VALIDATION_BASES)), 0]
-    digest = digest_of(genome.digest, splits_digest(splits_path), settings, seed, identity)
+    digest = training_digest(settings, genome.digest, splits_digest(splits_path), seed, identity)
     task = GeneTask(model, sampler, gene_labels(genome, features), held_out, digest)
     train(task, TrainSettings.of(settings), state_dir, log_csv)
     save_gene_model(model, folder)

@@ -157,8 +157,12 @@ def new_model(settings: dict, genome: Genome, training: np.ndarray, seed: int, m
     return TwoSided(config, kept if memory else None)
 
 
-def digest_of(*parts) -> str:
-    """A short digest of anything JSON can hold: the identity of a training."""
+def training_digest(settings: dict, *parts) -> str:
+    """Identity of a training: its config section and anything else that JSON can hold.
+
+    How often checkpoints are written changes nothing, so that key does not count.
+    """
+    parts = ({k: v for k, v in settings.items() if k != "checkpoint_seconds"}, *parts)
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -179,7 +183,7 @@ def pretrain(genome: Genome, splits_path, settings: dict, seed: int, code: str, 
     model = new_model(settings, genome, training, seed)
     sampler = WindowSampler(genome, training, settings["window"], settings["batch_windows"], seed)
     held_out = validation_pieces(split_intervals(genome, splits, "validation"), settings["window"])
-    digest = digest_of(genome.digest, splits_digest(splits_path), settings, seed, code)
+    digest = training_digest(settings, genome.digest, splits_digest(splits_path), seed, code)
     task = LanguageTask(model, sampler, held_out, settings["feature_dropout"], digest)
     weights = sum(p.numel() for p in model.parameters())
     log.info("%s weights, %d bases of memory, digest %s", f"{weights:,}", len(model.memory.sequence), digest)

@@ -94,6 +94,8 @@ def train(task, settings: TrainSettings, state_dir, log_csv=None, tensorboard_di
     """
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(settings.threads)
+    if settings.budget_minutes:
+        log.warning("budget_minutes: another run gives other weights; for results that can be repeated use bases_seen")
     with StateDirectory(Path(state_dir) / task.digest, task.digest) as state, _interruptible() as interrupted:
         run = _Run(task, settings, state)
         run.resume()

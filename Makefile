@@ -1,0 +1,71 @@
+# make help lists the targets. Everything works on a fresh clone: the environment is made when it is missing.
+CONFIG  ?= config/config.yaml
+CORES   ?= 2
+PROFILE ?= profiles/default
+PYTHON  ?= python3
+# Extra arguments for pip, e.g. PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" where the index serves CUDA builds of torch
+PIP_ARGS ?=
+BIN := .venv/bin
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --workflow-profile $(PROFILE)
+export PYTHONPATH := $(CURDIR)/workflow/scripts
+export PYTHONHASHSEED := 0
+# One job a core: libraries must not start threads of their own.
+export OMP_NUM_THREADS := 1
+
+.PHONY: help setup run test lint format bench verify unlock estimate docs showcase dry-run clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dnalm needs Python 3.11 or newer; name one with PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r requirements.lock
+	@touch $@
+
+setup: $(BIN)/.installed ## make .venv from requirements.lock
+
+run: setup ## run the default study (or CONFIG=my_study.yaml) with CORES=2
+	@$(SNAKEMAKE) || { ls .snakemake/locks/* >/dev/null 2>&1 && echo "If the lines above speak of a lock: a run was killed or is still going. When none is going, type: make unlock CONFIG=$(CONFIG) && make run CONFIG=$(CONFIG)"; exit 1; }
+
+dry-run: setup ## show what would run, and why
+	$(SNAKEMAKE) --dry-run
+
+test: setup ## run all tests, the workflow end to end on a small genome included
+	$(BIN)/pytest -q -n $(CORES) --dist loadgroup
+
+lint: setup ## check style, types of configs and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --no-sort --line-length 120 --check --compact-diff Snakefile workflow/rules
+	$(BIN)/python -m dnalm.config_docs --check
+
+format: setup ## format code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt --no-sort --line-length 120 Snakefile workflow/rules
+
+docs: setup ## regenerate config/README.md's tables and the schema
+	$(BIN)/python -m dnalm.config_docs --write
+
+showcase: setup ## after a run of the default study: its figures, table and expected metrics into docs/, README and config/
+	mkdir -p docs/images config/expected && cp results/chlamydia/figures/*.png docs/images/
+	$(BIN)/python -m dnalm.evaluate.verify results/chlamydia/all_metrics.tsv config/expected/chlamydia.tsv --write
+	$(BIN)/python -m dnalm.report.results_table config/expected/chlamydia.tsv README.md
+
+bench: setup ## measure speed and memory of the library's core (results/benchmarks)
+	$(BIN)/python benchmarks/core.py
+
+verify: setup ## compare results/chlamydia with config/expected/chlamydia.tsv
+	$(BIN)/python -m dnalm.evaluate.verify results/chlamydia/all_metrics.tsv config/expected/chlamydia.tsv
+
+estimate: setup ## time, memory and disk that CONFIG will need, before anything starts
+	$(BIN)/python -m dnalm.estimate --configfile $(CONFIG)
+
+unlock: setup ## clear the lock that a killed run left behind
+	$(SNAKEMAKE) --unlock
+
+clean: ## delete results and caches, but never the state of a training that is running
+	@for lock in $$(find .state -name lock 2>/dev/null); do flock --nonblock $$lock true || { echo "a training is running in $$(dirname $$lock): stop it first"; exit 1; }; done
+	rm -rf results .state .snakemake .pytest_cache .ruff_cache

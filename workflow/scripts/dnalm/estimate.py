@@ -1,0 +1,275 @@
+"""Time, memory and disk that a study will need, before anything starts: ``python -m dnalm.estimate --configfile FILE``.
+
+Nothing about the machine is assumed: `dnalm.calibrate` measures seconds per base of every kind of work here and now.
+The work of a rule grows in proportion to bases; memory and disk follow from the shapes of arrays and files.
+"""
+
+import argparse
+import heapq
+import importlib
+import itertools
+import os
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from dnalm.config import Study, load_study
+from dnalm.errors import DnalmError, InputError
+from dnalm.io.fasta import numbered_lines
+from dnalm.io.fetch import resolve_source
+from dnalm.training.progress import clock
+
+TWINS = ("dnalm_random_init", "dnalm_memory_only")
+#: Bytes per base of a genome in arrays that are as long as it: in rules that look at sequence and features alone, and
+#: while genes are decoded (class and codon-position log-odds, labels, candidates).
+SEQUENCE_BYTES, DECODING_BYTES = 100, 320
+#: Copies of the weights in a checkpoint (model, best model, two moments of Adam), and checkpoints kept.
+COPIES, KEPT = 4, 2
+NOTE = (
+    "This is an estimate, usually right within a factor of two: speeds were measured on random bases just now.\n"
+    "It foresees neither an early stop, which makes a training shorter, nor what is already done, and leaves out\n"
+    "figures and report."
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bases of a genome and of its splits; ``source`` says how the number is known."""
+
+    bases: int
+    train: int
+    validation: int
+    test: int
+    source: str
+
+    @property
+    def held_out(self) -> int:
+        """Bases that language models are scored on."""
+        return self.validation + self.test
+
+
+@dataclass(frozen=True)
+class Job:
+    """One rule: wall seconds, peak memory and written files in bytes, the rules it waits for, threads and priority."""
+
+    stage: str
+    name: str
+    seconds: float
+    memory: float
+    disk: float = 0.0
+    after: tuple[str, ...] = ()
+    threads: int = 1
+    priority: int = 0
+
+
+def genome_size(study: Study, bases: int | None = None) -> Size:
+    """Bases of a study's genome and splits: as given, from the region in the config, or counted in the file.
+
+    Raises
+    ------
+    InputError
+        If the genome is not at hand and its length was not given.
+    """
+    source = next(iter(study.genomes.values()))
+    if bases:
+        told = "as given"
+    elif source.region:
+        bases, told = source.region.end - source.region.start, "the region in the config"
+    else:
+        try:
+            path = resolve_source(source.model_dump(mode="json", exclude_none=True)).sequence
+        except InputError as error:
+            hint = f"{error.next_step}. Or give the genome's length, e.g. --bases 4600000"
+            raise InputError(error.what, error.where, hint) from error
+        bases, told = count_bases(path), f"counted in {path.name}"
+    test, validation = round(bases * study.splits.test), round(bases * study.splits.validation)
+    return Size(bases, bases - test - validation, validation, test, told)
+
+
+def count_bases(path) -> int:
+    """Bases of a FASTA or GenBank file, plain or compressed (of GenBank as its LOCUS lines say)."""
+    total, genbank = 0, False
+    for _, line in numbered_lines(path):
+        if line.startswith(b"LOCUS ") and b" bp " in line:
+            words = line.split()
+            total, genbank = total + int(words[words.index(b"bp") - 1]), True
+        elif not genbank and not line.startswith(b">"):
+            total += len(line.strip())
+    if not total:
+        raise InputError("no bases were found", str(path), "Give FASTA or GenBank")
+    return total
+
+
+def training_time(section, per_base: float, looked_at: float, per_base_looked_at: float) -> float:
+    """Seconds of a training (a section of the study): its steps and its validations of ``looked_at`` bases each."""
+    if section.budget_minutes:
+        return 60 * section.budget_minutes / section.threads
+    validations = section.bases_seen / section.validate_every
+    return section.bases_seen * per_base + validations * looked_at * per_base_looked_at
+
+
+def jobs(study: Study, size: Size, speed) -> list[Job]:
+    """All rules of a study but figures and report, from what `dnalm.calibrate.calibrate` measured."""
+    start, cost = speed.start, speed.per_base
+    plain = speed.memory["without"] + SEQUENCE_BYTES * size.bases
+    reading = speed.reading_memory(size.train)
+    index = start["with"] + cost["index"] * size.train
+    p = study.pretrain
+    looked_at = min(size.validation, speed.validation["pretrain"])
+    training = index + training_time(p, cost["pretrain"], looked_at, cost["score"])
+    weights = 4.0 * speed.weights["pretrain"]
+    counting, scores = index + cost["baselines"] * size.bases, 4.0 * size.held_out
+    return [
+        Job("genome", "genome", start["without"] + cost["genome"] * size.bases, plain, 1.4 * size.bases),
+        Job("windows", "splits, windows", 2 * start["without"] + cost["audit"] * size.bases, plain, 0, ("genome",)),
+        Job(
+            "pretrain", "pretrain", training, speed.training_memory("pretrain", size.train), weights + size.train,
+            ("splits, windows",), p.threads, 100,
+        ),
+        Job(
+            "pretrain", "score_language_model", index + cost["score"] * size.held_out, reading + 12 * size.held_out,
+            3 * scores, ("pretrain",), p.threads,
+        ),
+        Job(
+            "pretrain", "language_baselines", counting, speed.counting_memory(size.train, size.validation, size.test),
+            (speed.columns["orders"] + 3) * scores, ("splits, windows",),
+        ),
+        Job(
+            "pretrain", "evaluate_pretrain", start["without"], plain + (speed.columns["orders"] + 6) * scores, 0,
+            ("score_language_model", "language_baselines"),
+        ),
+        *(_gene_jobs(study, size, speed, plain, reading, index) if study.annotate else []),
+    ]  # fmt: skip
+
+
+def _gene_jobs(study: Study, size: Size, speed, plain: float, reading: float, index: float) -> list[Job]:
+    a, cost = study.annotate, speed.per_base
+    looked_at = min(size.validation, speed.validation["annotate"])
+    training = index + training_time(a, cost["finetune"], looked_at, cost["read"])
+    decoding, peak = cost["decode"] * size.bases, reading + DECODING_BYTES * size.bases
+    classes, tuning = 4.0 * speed.columns["classes"], speed.training_memory("finetune", size.train)
+    weights = 4.0 * speed.weights["annotate"]
+    plan = []
+    for method in ("", *(TWINS if a.twins else ())):
+        suffix, bases = (f"_{method}", size.held_out) if method else ("", size.bases)
+        model = weights + (0 if method == TWINS[0] else size.train)
+        waits, first, then = ("splits, windows", 10, 10) if method else ("pretrain", 90, 80)
+        tuned, read = f"finetune{suffix}", f"predict_genes{suffix}"
+        plan.append(Job("annotate", tuned, training, tuning, model, (waits,), a.threads, first))
+        seconds = index + cost["read"] * bases + decoding
+        plan.append(Job("annotate", read, seconds, peak, classes * bases, (tuned,), a.threads, then))
+    found = tuple(job.name for job in plan if job.name.startswith("predict"))
+    finders = Job(
+        "annotate", "other finders", index + decoding + cost["pyrodigal"] * size.bases, peak, 0, ("splits, windows",)
+    )
+    judged = Job("annotate", "evaluate_annotate", speed.start["without"], plain, 0, (*found, finders.name))
+    return [*plan, finders, judged]
+
+
+def schedule(plan: list[Job], cores: int) -> tuple[float, float]:
+    """(seconds, largest memory at a time) of the jobs on ``cores``: whatever is ready and fits, by priority."""
+    waiting, running, done = list(plan), [], set()
+    now, free, most, number = 0.0, cores, 0.0, itertools.count()
+    while waiting or running:
+        ready = [job for job in waiting if done.issuperset(job.after)]
+        for job in sorted(ready, key=lambda job: -job.priority):
+            threads = min(job.threads, cores)
+            if threads <= free:
+                heapq.heappush(running, (now + job.seconds, next(number), threads, job))
+                waiting.remove(job)
+                free -= threads
+        most = max(most, sum(job.memory for *_, job in running))
+        now, _, threads, job = heapq.heappop(running)
+        free += threads
+        done.add(job.name)
+    return now, most
+
+
+def report(study: Study, size: Size, plan: list[Job], cores: int, weights: dict[str, int]) -> str:
+    """The estimate as text."""
+    head = (
+        f"Estimate for the study {study.study}: {size.bases:,} bases ({size.source}), {size.train:,} of them for "
+        f"training; model of {weights['pretrain']:,} weights"
+    )
+    lines = [head, "", f"{'stage':10}{'rule':36}{'time':>14}{'memory':>12}{'disk':>12}"]
+    for job in plan:
+        numbers = f"{clock(max(job.seconds, 1)):>14}{megabytes(job.memory):>12}{megabytes(job.disk):>12}"
+        lines.append(f"{job.stage:10}{job.name:36}{numbers}")
+    seconds, memory = schedule(plan, cores)
+    disk = sum(job.disk for job in plan)
+    checkpoints = 4.0 * KEPT * COPIES * max(weights.values())
+    lines += [
+        f"{'all':10}{f'on {cores} cores':36}{clock(seconds):>14}{megabytes(memory):>12}{megabytes(disk):>12}",
+        "",
+        f"Work in all: {clock(sum(job.seconds for job in plan))}. While a model trains, its checkpoints take "
+        f"{megabytes(checkpoints)} more.",
+        NOTE,
+    ]
+    return "\n".join(lines)
+
+
+def megabytes(size: float) -> str:
+    """Bytes as MB or GB."""
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else "< 1 MB"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; exit status 1 if the study cannot be read or its genome is not at hand."""
+    parser = argparse.ArgumentParser(prog="dnalm.estimate", description=__doc__.splitlines()[0])
+    parser.add_argument("--configfile", default="config/config.yaml", help="the study")
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="cores to plan for")
+    parser.add_argument("--bases", type=int, help="length of the genome, if it is not at hand")
+    options = parser.parse_args(arguments)
+    start, memory = {"without": time.process_time()}, {"without": resident_memory()}
+    try:
+        study = read_study(options.configfile)
+        size = genome_size(study, options.bases)
+        begin = time.process_time()
+        # imported here because the time that it takes is one of the things to be measured
+        calibration = importlib.import_module("dnalm.calibrate")
+        start["with"] = start["without"] + time.process_time() - begin
+        memory["with"] = resident_memory()
+        print("Measuring the speed of this machine ...", file=sys.stderr)
+        speed = calibration.calibrate(study, size)
+        speed.start |= start
+        speed.memory |= memory
+        print(report(study, size, jobs(study, size, speed), options.cores, speed.weights))
+    except DnalmError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def read_study(path) -> Study:
+    """The typed study of a config file.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is not YAML, or it is not a study.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", str(path), "Give a config file") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"not YAML ({error})", str(path), "Mend it") from error
+    return load_study(content if isinstance(content, dict) else {})
+
+
+def resident_memory() -> float:
+    """Memory of this process in bytes; the peak so far where the system does not tell the present one."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * float(os.sysconf("SC_PAGE_SIZE"))
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

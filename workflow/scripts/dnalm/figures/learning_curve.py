@@ -1,0 +1,98 @@
+"""How the language model learns: validation bits per base against bases seen, beside what counting reaches."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from dnalm.figures.style import (
+    PAGE,
+    in_style,
+    line_label,
+    method_colour,
+    method_label,
+    new_figure,
+    panel_letter,
+    pick,
+    spread,
+)
+
+PANELS = {
+    "bits_per_base": "Causal: each base from those before it",
+    "bits_per_base_two_sided": "Two-sided: each base from all others",
+}
+
+
+def baselines(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Validation rows of the counting models to compare with; of the single Markov orders only the best."""
+    rows = pick(metrics, split="validation", stratum="all", metric=metric).dropna(subset="value")
+    single = rows[rows["method"].str.startswith("markov_order_")].nsmallest(1, "value")
+    return pd.concat([single, pick(rows, method=["markov_mixture", "flank_counts"])])
+
+
+@in_style
+def draw_learning_curve(log: pd.DataFrame, metrics: pd.DataFrame):
+    """Two panels, one per axis of bits per base; they are never mixed.
+
+    Parameters
+    ----------
+    log : DataFrame
+        Log of pretraining: bases_seen, validation_loss, validation_bits_per_base, validation_bits_per_base_two_sided.
+    metrics : DataFrame
+        Metrics of the pretrain stage.
+
+    Returns
+    -------
+    (Figure, DataFrame, str)
+        The table has the columns metric, method, bases_seen (empty for baselines), bits, ci_low, ci_high, best.
+    """
+    figure = new_figure(PAGE, 2.5)
+    axes = figure.subplots(1, 2)
+    best = log["validation_loss"].idxmin()
+    scale, unit = (1e6, "million") if log["bases_seen"].max() >= 1e6 else (1e3, "thousand")
+    tables, sentences = [], []
+    for ax, letter, (metric, title) in zip(axes, "ab", PANELS.items(), strict=True):
+        curve = pd.DataFrame({"bases_seen": log["bases_seen"], "bits": log[f"validation_{metric}"]})
+        curve = curve.assign(metric=metric, method="dnalm", best=log.index == best)
+        lines = baselines(metrics, metric)
+        _panel(ax, curve, lines, scale)
+        ax.set(title=title, xlabel=f"Training bases seen ({unit})", ylabel="Validation bits per base")
+        panel_letter(ax, letter)
+        rows = lines[["metric", "method", "ci_low", "ci_high"]].assign(bits=lines["value"], best=False)
+        tables += [curve, rows]
+        sentences.append(_sentence(curve, lines, title.split(":")[0]))
+    table = pd.concat(tables, ignore_index=True)
+    columns = ["metric", "method", "bases_seen", "bits", "ci_low", "ci_high", "best"]
+    table = table.reindex(columns=columns).astype({"bases_seen": "Int64"})
+    return figure, table, "Validation bits per base of dnalm while it trains. " + " ".join(sentences)
+
+
+def _panel(ax, curve: pd.DataFrame, lines: pd.DataFrame, scale: float) -> None:
+    x, best = curve["bases_seen"] / scale, curve[curve["best"]].iloc[0]
+    values = pd.concat([curve["bits"], lines["value"]])
+    room = max(values.max() - values.min(), 1e-3)
+    ax.set(xlim=(0, x.max() * 1.04), ylim=(values.min() - 0.1 * room, values.max() + 0.1 * room))
+    for _, line in lines.iterrows():
+        ax.axhline(line["value"], color=method_colour(line["method"]), linewidth=0.8, dashes=(4, 2), zorder=1)
+    colour = method_colour("dnalm")
+    ax.plot(x, curve["bits"], color=colour, marker="o", markersize=3, zorder=3)
+    ax.plot(best["bases_seen"] / scale, best["bits"], "o", markersize=7, mfc="none", mec=colour, mew=1, zorder=4)
+    names = [*lines["method"], "dnalm"]
+    bits = np.array([*lines["value"], best["bits"]])
+    for method, value, at in zip(names, bits, spread(bits, 0.15 * room), strict=True):
+        line_label(ax, f"{_name(method)}\n{value:.3f}", value, at, method_colour(method))
+    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+
+
+def _name(method: str) -> str:
+    if method == "dnalm":
+        return "dnalm (kept)"
+    if method.startswith("markov_order_"):
+        return f"Best Markov order ({method.removeprefix('markov_order_')})"
+    return method_label(method)
+
+
+def _sentence(curve: pd.DataFrame, lines: pd.DataFrame, name: str) -> str:
+    best = curve[curve["best"]].iloc[0]
+    others = ", ".join(f"{_name(r['method'])} {r['value']:.3f}" for _, r in lines.iterrows())
+    beside = f" (baselines: {others})" if others else ""
+    return f"{name}: from {curve['bits'].iloc[0]:.3f} to {best['bits']:.3f} at {best['bases_seen']:,} bases{beside}."

@@ -1,0 +1,130 @@
+"""The main results of a study as a Markdown table: test split, all bases.
+
+``python -m dnalm.report.results_table METRICS README`` puts it between the markers of a README.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from dnalm.figures.style import METHOD_LABELS
+from dnalm.io.tables import atomic_path
+
+BITS = {"bits_per_base": "one direction", "bits_per_base_two_sided": "both sides"}
+GENES = {
+    "gene_f1_3prime": "F1, 3' end",
+    "gene_f1_exact": "F1, both ends",
+    "start_accuracy": "start accuracy",
+    "base_f1": "base F1",
+}
+GENE_METHODS = (
+    "dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf", "dnalm_random_init",
+    "dnalm_memory_only",
+)  # fmt: skip
+MARKERS = ("<!-- results:start -->", "<!-- results:end -->")
+MISSING = "\N{EN DASH}"
+
+
+def results_table(metrics: pd.DataFrame) -> str:
+    """Markdown tables of the language model and of the genes on the test split.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Rows of the metrics contract, as in ``all_metrics.tsv`` or in ``config/expected``. Studies without gene finding
+        give the first table alone, methods that were not run are left out.
+
+    Notes
+    -----
+    Of the Markov models of a single order the one with the fewest bits on the test split stands in the table: the
+    choice favours the baseline.
+    """
+    test = metrics[(metrics["split"] == "test") & (metrics["stratum"] == "all")]
+    parts = [_language(test)]
+    if test["metric"].isin(GENES).any():
+        parts.append(_genes(test))
+    return "\n\n".join(parts) + "\n"
+
+
+def write_results_table(metrics: pd.DataFrame, path) -> None:
+    """Write `results_table` to a file."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(results_table(metrics))
+
+
+def insert_table(table: str, text: str) -> str:
+    """``text`` with everything between its two `MARKERS` replaced by ``table``."""
+    before, rest = text.split(MARKERS[0])
+    return f"{before}{MARKERS[0]}\n{table}{MARKERS[1]}{rest.split(MARKERS[1])[1]}"
+
+
+def main() -> None:
+    """Command line: metrics file and README."""
+    parser = argparse.ArgumentParser(description="Put the results table of a study into a README")
+    parser.add_argument("metrics", type=Path)
+    parser.add_argument("readme", type=Path)
+    options = parser.parse_args()
+    table = results_table(pd.read_csv(options.metrics, sep="\t"))
+    options.readme.write_text(insert_table(table, options.readme.read_text()))
+
+
+def _language(test: pd.DataFrame) -> str:
+    causal = test[(test["metric"] == "bits_per_base") & test["method"].str.startswith("markov_order_")]
+    best = [causal.loc[causal["value"].idxmin(), "method"]] if len(causal) else []
+    rows = []
+    for metric, methods in zip(BITS, (["dnalm", "markov_mixture", *best], ["dnalm", "flank_counts"]), strict=True):
+        for method in methods:
+            row = _row(test, method, metric)
+            if row is not None:
+                name = _label(method) + (" (best order on test)" if method in best else "")
+                rows.append([BITS[metric], name, f"{row['value']:.4f}", _interval(row, 4)])
+    bases = _number(test, BITS)
+    head = ["each base predicted from", "method", "bits per base", "95 % interval"]
+    return _markdown(f"Language model, {bases} test bases; lower is better:", head, rows)
+
+
+def _genes(test: pd.DataFrame) -> str:
+    rows = []
+    for method in GENE_METHODS:
+        found = [_row(test, method, metric) for metric in GENES]
+        if any(row is not None for row in found):
+            cells = [MISSING if row is None else f"{row['value']:.3f} {_interval(row, 3)}" for row in found]
+            rows.append([_label(method), *cells])
+    genes = _number(test, ["gene_f1_3prime"])
+    title = f"Genes, {genes} in test blocks; higher is better, 95 % intervals in brackets:"
+    return _markdown(title, ["method", *GENES.values()], rows)
+
+
+def _row(test: pd.DataFrame, method: str, metric: str):
+    """The row of a method and metric (the mean of several seeds where there is one), None without one."""
+    rows = test[(test["method"] == method) & (test["metric"] == metric)]
+    rows = rows[rows["seed"].astype(str) == "mean"] if (rows["seed"].astype(str) == "mean").any() else rows
+    return rows.iloc[0] if len(rows) and pd.notna(rows["value"].iloc[0]) else None
+
+
+def _interval(row, digits: int) -> str:
+    if pd.isna(row["ci_low"]):
+        return MISSING
+    return f"[{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]"
+
+
+def _number(test: pd.DataFrame, metrics) -> str:
+    """Number of scored bases or genes, which is the same for all methods."""
+    numbers = test.loc[test["metric"].isin(metrics), "n"]
+    return f"{int(numbers.max()):,}" if len(numbers) else "0"
+
+
+def _label(method: str) -> str:
+    return METHOD_LABELS.get(method, method)
+
+
+def _markdown(title: str, head: list[str], rows: list[list[str]]) -> str:
+    numeric = [i for i in range(len(head)) if i and head[i] != "method"]
+    rule = ["--:" if i in numeric else "---" for i in range(len(head))]
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+    return "\n".join([title, "", *lines])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""The sections of the report: which sentences, tables, figures and facts stand in each."""
+
+import os
+from datetime import datetime
+
+from markupsafe import Markup
+
+from dnalm.figures.style import method_label
+from dnalm.report import summary
+from dnalm.report.figures import Drawing
+from dnalm.report.glossary import method_notes, metric_label
+from dnalm.report.inputs import Inputs
+from dnalm.report.markup import inline
+from dnalm.report.numbers import count, duration, file_size, megabytes, percent
+from dnalm.report.results import Stage
+from dnalm.report.tables import (
+    Cell,
+    Column,
+    Table,
+    benchmark_table,
+    comparisons,
+    comparisons_by_stratum,
+    gene_table,
+    leakage_table,
+    matrix,
+    splits_table,
+)
+from dnalm.report.tiles import headline
+
+GENE_METRICS = ("gene_f1_3prime", "gene_f1_exact", "gene_sensitivity_3prime", "gene_precision_3prime")
+GENE_METRICS += ("start_accuracy", "base_f1")
+CALIBRATION = ("brier", "ece")
+#: Contigs that are listed one by one; a draft genome may have thousands.
+MOST_CONTIGS = 20
+
+
+def language(inputs: Inputs) -> dict:
+    """The language model: both axes, by stratum, against every baseline."""
+    stage, paragraphs, tables, more = inputs.pretrain, [], [], []
+    for metric, axis in ((summary.TWO_SIDED, "both sides"), (summary.CAUSAL, "one side")):
+        methods, ruler = stage.methods(metric), summary.RULERS[metric]
+        if not methods:
+            continue
+        orders = [m for m in methods if m.startswith("markov_order_") and m != stage.best_order()]
+        shown = [m for m in methods if m not in orders]
+        others = [m for m in shown if m != "dnalm"]
+        name, strata = metric.replace("_", "-"), [(metric, s) for s in stage.strata(metric)]
+        said = summary.language_sentences(stage, metric)
+        said += summary.other_orders(stage) if metric == summary.CAUSAL else []
+        paragraphs.append(_text(said + summary.weak_regions(stage, metric)))
+        caption = f"Bits per base of test bases, read from {axis}; lower is better, the lowest is bold"
+        tables.append(matrix(name, caption, stage, shown, strata))
+        caption = f"Read from {axis}: this model minus each baseline, all test bases"
+        tables.append(comparisons(f"{name}-against", caption, stage, metric, others))
+        caption = f"Read from {axis}: this model minus {method_label(ruler)}, by region"
+        tables.append(comparisons_by_stratum(f"{name}-regions", caption, stage, metric, ruler))
+        if orders:
+            caption = f"Every single Markov order, read from {axis}"
+            more.append(matrix(f"{name}-orders", caption, stage, orders, strata))
+            caption = f"Read from {axis}: this model minus every single Markov order"
+            more.append(comparisons(f"{name}-orders-against", caption, stage, metric, orders))
+    methods = list(dict.fromkeys(m for metric in (summary.TWO_SIDED, summary.CAUSAL) for m in stage.methods(metric)))
+    figures = _figures(inputs, "learning_curve", "bits_by_region")
+    return {
+        "paragraphs": paragraphs, "tables": _filled(tables), "more": _filled(more), "figures": figures,
+        "methods": method_notes(methods), **_intervals(inputs),
+    }  # fmt: skip
+
+
+def _text(sentences: list[str]) -> Markup:
+    return inline(" ".join(sentences))
+
+
+def genes(inputs: Inputs) -> dict | None:
+    """Gene finding: counts, scores, calibration, comparisons with every finder; None in a study without it."""
+    stage = inputs.annotate
+    if stage is None:
+        return None
+    finders = stage.methods("gene_f1_3prime")
+    others = [m for m in finders if m != "dnalm"]
+    present = [m for m in GENE_METRICS if stage.methods(m)]
+    tables = [
+        matrix("genes", "Scores of gene finding on the test blocks; higher is better, the highest is bold", stage,
+               finders, [(m, "all") for m in present]),
+        gene_table("gene-counts", "The same in genes: what each finder gets right and wrong on the test blocks", stage,
+                   finders),
+    ]  # fmt: skip
+    against = {
+        m: comparisons(f"{m.replace('_', '-')}-against", f"{metric_label(m)}: this model minus each finder", stage, m,
+                       others)
+        for m in present
+    }  # fmt: skip
+    tables += [against.pop(m) for m in ("gene_f1_3prime", "gene_f1_exact") if m in against]
+    more, calibration = list(against.values()), [m for m in CALIBRATION if stage.methods(m)]
+    methods = list(dict.fromkeys(m for metric in calibration for m in stage.methods(metric)))
+    if calibration:
+        caption = "How far P(coding) is from what is observed on test bases; lower is better, the lowest is bold"
+        tables.append(matrix("calibration", caption, stage, methods, [(m, "all") for m in calibration]))
+        for metric in calibration:
+            caption = f"{metric_label(metric)}: this model minus each other"
+            compared = [m for m in stage.methods(metric) if m != "dnalm"]
+            more.append(comparisons(f"{metric}-against", caption, stage, metric, compared))
+    return {
+        "text": _text(summary.gene_sentences(stage)), "twins": [inline(s) for s in summary.twin_sentences(stage)],
+        "tables": _filled(tables), "more": _filled(more),
+        "constant": "majority" in methods, "methods": method_notes(list(dict.fromkeys([*finders, *methods]))),
+        "figures": _figures(inputs, "gene_precision_recall", "browser", "calibration"),
+        "pyrodigal": [m for m in summary.PYRODIGAL if m in finders], "outside": _outside(stage),
+        **_intervals(inputs),
+    }  # fmt: skip
+
+
+def _outside(stage: Stage) -> bool:
+    """Whether a calibration error lies outside its own bootstrap interval, which its bias can do."""
+    known = [e for m in stage.methods("ece") if (e := stage.value(m, "ece")) and e.has_interval]
+    return any(not e.low <= e.value <= e.high for e in known)
+
+
+def _intervals(inputs: Inputs) -> dict:
+    settings = inputs.config["evaluate"]
+    return {"draws": settings["bootstrap"], "unit": settings["unit"]}
+
+
+def _filled(tables: list[Table]) -> list[Table]:
+    return [table for table in tables if table.rows]
+
+
+def _figures(inputs: Inputs, *names: str) -> list[Drawing]:
+    return [inputs.figures[name] for name in names if name in inputs.figures]
+
+
+def leakage(inputs: Inputs) -> dict:
+    """Distance of the test set from the training set."""
+    return {
+        "text": _text(summary.leakage_sentences(inputs.leakage)),
+        "tables": [leakage_table(inputs.leakage), splits_table(inputs.splits, inputs.windows)],
+        "figures": _figures(inputs, "splits_and_leakage"),
+    }
+
+
+def data_card(inputs: Inputs) -> dict:
+    """Facts of the genome and where it comes from."""
+    card, source = inputs.card, inputs.provenance
+    cds, contigs = card.get("cds", {}), card["contigs"]
+    region = source.get("region")
+    facts = [
+        ("Organism", source.get("organism")),
+        ("Accession", source.get("accession")),
+        ("Citation", source.get("citation")),
+        ("Source", source.get("source") or f"{source.get('kind', 'file')}: {source.get('name', '')}"),
+        ("Licence", source.get("licence") or "not stated by the source"),
+        ("File", f"{source['file']}, {source['bytes']:,} bytes" if {"file", "bytes"} <= source.keys() else None),
+        ("SHA-256", source.get("sha256")),
+        ("Annotation", source.get("annotation")),
+        ("SHA-256 of the annotation", source.get("annotation_sha256")),
+        ("Region used", f"{region.get('contig') or 'first contig'}, {_span(region)}" if region else None),
+        ("Length", f"{count(card['bases'], 'base')} in {count(len(contigs), 'contig')}"),
+        ("Shape", _shape(card["circular"])),
+        ("GC", percent(card["gc"], 1)),
+        ("N and IUPAC letters", f"{card['n']:,}"),
+        ("Soft-masked", percent(card["soft_masked_share"], 1)),
+        ("Genetic code", f"NCBI table {card['genetic_code']}"),
+        ("Features", ", ".join(f"{n:,} {kind}" for kind, n in card.get("features", {}).items()) or "none"),
+        ("CDS", _cds(cds) if cds else None),
+    ]
+    return {"facts": [(k, v) for k, v in facts if v], "contigs": _contigs(contigs)}
+
+
+def _span(region: dict) -> str:
+    return f"bases {region['start'] + 1:,} to {region['end']:,}"
+
+
+def _cds(cds: dict) -> str:
+    kinds = (("joined", "joined"), ("pseudo", "pseudo"), ("partial", "partial"), ("crosses_origin", "over the origin"))
+    parts = [f"{cds[key]:,} {word}" for key, word in kinds if cds.get(key)]
+    return f"{cds['total']:,}" + (f", of these {', '.join(parts)}" if parts else "")
+
+
+def _contigs(contigs: list[dict]) -> Table | None:
+    """The longest contigs, when there are several."""
+    if len(contigs) < 2:
+        return None
+    longest = sorted(contigs, key=lambda c: (-c["length"], c["contig"]))[:MOST_CONTIGS]
+    rest = len(contigs) - len(longest)
+    caption = f"The longest contigs; {rest:,} more not shown" if rest else "Contigs"
+    columns = [Column("Contig", kind="text"), Column("Bases"), Column("Shape", kind="text")]
+    rows = [
+        [
+            Cell(c["contig"]),
+            Cell(f"{c['length']:,}", order=c["length"]),
+            Cell("circular" if c["circular"] else "linear"),
+        ]
+        for c in longest
+    ]
+    return Table("contigs", caption, columns, rows)
+
+
+def _shape(circular: bool) -> str:
+    return "circular" if circular else "linear"
+
+
+def reproduce(inputs: Inputs) -> dict:
+    """What is needed to get the same numbers again, and what it costs."""
+    known = (
+        ("Started", "started", str), ("dnalm", "version", str), ("Git commit", "git_commit", _commit),
+        ("Uncommitted changes", "git_dirty", lambda dirty: "yes" if dirty else "no"),
+        ("Digest of requirements.lock", "lock_sha256", str), ("Python", "python", str), ("Platform", "platform", str),
+        ("Device", "device", str), ("Threads", "threads", str), ("Wall time", "wall_seconds", duration),
+        ("Peak memory", "peak_memory_mb", megabytes),
+    )  # fmt: skip
+    rows = []
+    for label, key, show in known:
+        values = [run.get(key) for run in inputs.runs.values()]
+        rows.append([Cell(label), *(Cell("not known" if v is None else show(v)) for v in values)])
+    columns = [Column("Fact", kind="text"), *(Column(f"Stage {name}", kind="text") for name in inputs.runs)]
+    runs = Table("runs", "Facts of the runs that trained the models", columns, rows)
+    times = benchmark_table(inputs.benchmarks) if len(inputs.benchmarks) else None
+    commits = {run.get("git_commit") for run in inputs.runs.values()}
+    return {
+        "facts": [("Seed", str(inputs.config["seed"])), ("SHA-256 of splits.tsv", inputs.splits_sha256)],
+        "runs": runs, "times": times, "dirty": any(run.get("git_dirty") for run in inputs.runs.values()),
+        "commit": commits.pop() if len(commits) == 1 else None,
+    }  # fmt: skip
+
+
+def _commit(commit: str) -> str:
+    return commit[:12]
+
+
+def files(inputs: Inputs) -> Table:
+    """The main outputs that exist, as links relative to the report."""
+    name = next(iter(inputs.config["genomes"]))
+    genome = os.path.relpath(inputs.genome, inputs.results).replace(os.sep, "/")
+    genes = f"annotate/{name}"
+    known = [
+        (f"{genes}/genes.gff3.gz", "Called genes with scores; those in training blocks say split=train", "GFF3, bgzip"),
+        (f"{genes}/proteins.faa", "Proteins of the called genes", "FASTA"),
+        ("pretrain/model/config.json", "Language model: shape", "Hugging Face config.json"),
+        ("pretrain/model/model.safetensors", "Language model: weights and memory", "safetensors"),
+        ("pretrain/model/README.md", "Language model: card", "Markdown"),
+        ("annotate/model/model.safetensors", "Gene finder: weights", "safetensors"),
+        ("pretrain/metrics.tsv", "Language model: all metrics", "TSV"),
+        ("pretrain/comparisons.tsv", "Language model: all paired comparisons", "TSV"),
+        ("annotate/metrics.tsv", "Gene finding: all metrics", "TSV"),
+        ("annotate/comparisons.tsv", "Gene finding: all paired comparisons", "TSV"),
+        ("all_metrics.tsv", "All metrics of the study", "TSV"),
+        ("splits.tsv", "Training, validation and test blocks", "TSV"),
+        ("leakage.tsv", "Nearest training match of each held-out window", "TSV"),
+        ("windows.parquet", "Windows that tile the blocks", "Parquet"),
+        (f"{genome}/genome.fa.gz", "Genome", "FASTA, bgzip"),
+        (f"{genome}/annotation.gff3.gz", "Annotation", "GFF3, bgzip"),
+    ]
+    rows = []
+    for path, what, form in known:
+        file = inputs.results / path
+        if file.is_file():
+            size = file.stat().st_size
+            rows.append([Cell(path, link=path), Cell(what), Cell(form), Cell(file_size(size), order=size)])
+    heads = [Column(h, kind="text") for h in ("File", "What it is", "Format")]
+    return Table(
+        "files", "Main outputs; links open where the report lies in its folder", [*heads, Column("Size")], rows
+    )
+
+
+def front(inputs: Inputs) -> dict:
+    """Title, and the facts under it."""
+    organism = inputs.provenance.get("organism") or inputs.card["name"]
+    latest = max((run for run in inputs.runs.values()), key=lambda run: run.get("started") or "")
+    what = "DNA language model and gene finding" if inputs.annotate else "DNA language model"
+    return {
+        "study": inputs.config["study"], "genome": inputs.card["name"], "organism": organism, "what": what,
+        "bases": count(inputs.card["bases"], "base"), "version": latest.get("version", "not known"),
+        "date": _date(latest.get("started")), "iso": latest.get("started") or "",
+        "lead": [_text(part) for part in summary.lead(inputs.pretrain, inputs.annotate, inputs.leakage)],
+        "tiles": headline(inputs.pretrain, inputs.annotate, inputs.splits, inputs.leakage),
+    }  # fmt: skip
+
+
+def _date(started: str | None) -> str:
+    if not started:
+        return "date not known"
+    moment = datetime.fromisoformat(started)
+    return f"{moment.day} {moment:%B} {moment.year}"

@@ -1,0 +1,211 @@
+"""What was learned, in plain words. Every sentence follows from metrics, comparisons and the leakage audit.
+
+Sentences are in the markup of `dnalm.report.markup`.
+"""
+
+from math import isfinite
+
+import pandas as pd
+
+from dnalm.report.glossary import VERDICTS, in_text, stratum_in_text
+from dnalm.report.numbers import count, metric_value, percent, signed, signed_interval
+from dnalm.report.results import Estimate, Stage, gene_counts, verdict
+
+TWO_SIDED, CAUSAL = "bits_per_base_two_sided", "bits_per_base"
+#: Bits of a guess among four bases.
+GUESS = 2.0
+RULERS = {TWO_SIDED: "flank_counts", CAUSAL: "markov_mixture"}
+READING = {TWO_SIDED: "Reading both sides of a base", CAUSAL: "Reading from one side only"}
+UNITS = {TWO_SIDED: " bits per base, where less is better", CAUSAL: " bits per base"}
+PYRODIGAL = ("pyrodigal_single", "pyrodigal_meta")
+TWINS = {
+    "dnalm_random_init": "Without any pretraining (fresh weights, empty memory)",
+    "dnalm_memory_only": "Without pretrained weights, but with the memory",
+}
+GENE_SCORES = {"gene_f1_3prime": "F1 at the stop codon", "gene_f1_exact": "F1 with the right start as well"}
+TWIN_SCORES = {**GENE_SCORES, "base_f1": "F1 per base"}
+#: Strata that the text judges one by one; codon positions are in the table.
+REGIONS = ("coding", "intergenic", "rna", "repeat")
+#: Share of a window from which on it counts as copied.
+COPIED = 0.5
+
+PHRASES = {
+    "better": "is **better than**",
+    "worse": "is **worse than**",
+    "unclear": "shows **no clear difference from**",
+    "unknown": "**cannot be judged** against",
+}
+#: How a second method with the same verdict is added.
+AND_ALSO = {"better": "and than", "worse": "and than", "unclear": "and none from", "unknown": "nor against"}
+
+
+def versus(stage: Stage, metric: str, other: str, unit: str = "") -> str:
+    """How the model compares on all test bases or genes: verdict, both values, difference and its interval."""
+    difference, ours = stage.difference(other, metric), metric_value(metric, stage.value("dnalm", metric))
+    if difference is None:
+        return f"was not compared with {in_text(other)}: {ours}{unit}"
+    said = verdict(metric, difference)
+    values = f"{ours} against {metric_value(metric, stage.value(other, metric))}"
+    zero = {"unclear": ", which contains zero", "unknown": ""}.get(said, ", clear of zero")
+    return f"{PHRASES[said]} {in_text(other)}: {values}{unit} ({_with_interval(difference)}{zero})"
+
+
+def _with_interval(difference: Estimate) -> str:
+    """``difference -0.1, 95 % interval -0.2 to +0.1``."""
+    interval = f"{percent(0.95)} interval {signed_interval(difference)}" if difference.has_interval else "no interval"
+    return f"difference {signed(difference)}, {interval}"
+
+
+def lead(pretrain: Stage, annotate: Stage | None, leakage: pd.DataFrame) -> list[list[str]]:
+    """The summary in paragraphs: what was learned, against what, by how much; how far test is from training."""
+    language = language_sentences(pretrain, TWO_SIDED) + weak_regions(pretrain, TWO_SIDED, ("worse",))
+    language += language_sentences(pretrain, CAUSAL)[:1] + other_orders(pretrain)
+    language += weak_regions(pretrain, CAUSAL, ("worse",))
+    genes = gene_sentences(annotate) + twin_verdicts(annotate) if annotate else []
+    return [part for part in (language, genes, leakage_sentences(leakage)[:1]) if part]
+
+
+def language_sentences(stage: Stage, metric: str) -> list[str]:
+    """How well the language model predicts test bases on one axis, against the ruler of that axis."""
+    ours = stage.value("dnalm", metric)
+    if ours is None or not isfinite(ours.value):
+        return []
+    ruler = RULERS[metric]
+    first = f"{READING[metric]}, the language model {versus(stage, metric, ruler, UNITS[metric])}."
+    return [first, *_in_chances(stage, metric, ruler)]
+
+
+def _in_chances(stage: Stage, metric: str, ruler: str) -> list[str]:
+    """Bits as the chance that the true base is given and, where there is a difference, the share of bits saved."""
+    ours, theirs = stage.value("dnalm", metric), stage.value(ruler, metric)
+    if theirs is None or not isfinite(theirs.value):
+        return []
+    chance, other = (percent(2.0**-e.value, 1) for e in (ours, theirs))
+    text = f"The true base gets a chance of {chance} from the model on average (geometric mean), of {other} from "
+    text += f"{in_text(ruler)} and of {percent(2.0**-GUESS)} from a blind guess"
+    saved, ruler_saved = GUESS - ours.value, GUESS - theirs.value
+    if min(saved, ruler_saved) > 0.01 and verdict(metric, stage.difference(ruler, metric)) in ("better", "worse"):
+        ratio = saved / ruler_saved
+        change = f"{percent(abs(ratio - 1))} {'more' if ratio > 1 else 'less'} than"
+        more = f"{ratio:.1f} times as much as" if ratio >= 2 else change
+        text += f"; of the two bits that a guess costs, the model saves {more} {in_text(ruler)}"
+    return [text + "."]
+
+
+def other_orders(stage: Stage) -> list[str]:
+    """A single Markov order that the model does not beat is not passed over."""
+    best = stage.best_order()
+    if best is None or verdict(CAUSAL, stage.difference(best, CAUSAL)) == "better":
+        return []
+    return [f"It {versus(stage, CAUSAL, best)}; this is the single order that is best on the validation blocks."]
+
+
+def weak_regions(stage: Stage, metric: str, kinds=("worse", "unclear", "unknown")) -> list[str]:
+    """Regions where the model is not clearly better than the ruler although it is over all."""
+    ruler = RULERS[metric]
+    if verdict(metric, stage.difference(ruler, metric)) != "better":
+        return []
+    said = {s: verdict(metric, stage.difference(ruler, metric, s)) for s in REGIONS if s in stage.strata(metric)}
+    parts = [
+        f"**{VERDICTS[kind]}** in {_listed([stratum_in_text(s) for s in names])}"
+        for kind in kinds
+        if (names := [s for s, v in said.items() if v == kind])
+    ]
+    return [f"By region, against the same ruler: {'; '.join(parts)}."] if parts else []
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def gene_sentences(stage: Stage) -> list[str]:
+    """How well genes are found on the test blocks, against the field's own tool."""
+    counts = gene_counts(stage, "dnalm")
+    if counts is None:
+        return []
+    text = f"As a gene finder the model finds {counts.found:,} of {count(counts.genes, 'test gene')}"
+    if counts.extra is not None:
+        text += f" and makes {_none(counts.extra, 'call')} that the annotation does not have"
+    other = next((m for m in PYRODIGAL if gene_counts(stage, m)), None)
+    if other:
+        theirs = gene_counts(stage, other)
+        text += f"; {in_text(other)} finds {theirs.found:,}"
+        text += f" and makes {_none(theirs.extra, 'such call')}" if theirs.extra is not None else ""
+    judged = [_against_pyrodigal(stage, metric) for metric in GENE_SCORES]
+    return [f"{text}.", *(sentence for sentence in judged if sentence)]
+
+
+def _none(number: int, noun: str) -> str:
+    return count(number, noun) if number else f"no {noun}"
+
+
+def _against_pyrodigal(stage: Stage, metric: str) -> str:
+    """One score against every mode of Pyrodigal that was run."""
+    tools = [m for m in PYRODIGAL if stage.value(m, metric)]
+    if not tools or stage.value("dnalm", metric) is None:
+        return ""
+    text = f"By {GENE_SCORES[metric]} it {versus(stage, metric, tools[0])}"
+    first = verdict(metric, stage.difference(tools[0], metric))
+    for other in tools[1:]:
+        said = verdict(metric, stage.difference(other, metric))
+        link = AND_ALSO[said] if said == first else f"and {PHRASES[said]}"
+        text += f", {link} {in_text(other)} ({metric_value(metric, stage.value(other, metric))})"
+    return f"{text}."
+
+
+def twin_verdicts(stage: Stage) -> list[str]:
+    """One sentence on what pretraining did to gene finding, against the twin without any of it."""
+    words = {"better": "**better**", "worse": "**worse**", "unclear": "**not clearly different**"}
+    said = {m: verdict(m, stage.difference("dnalm_random_init", m)) for m in TWIN_SCORES}
+    parts = [
+        f"{word} in {_listed([TWIN_SCORES[m] for m in metrics])}"
+        for kind, word in words.items()
+        if (metrics := [m for m, v in said.items() if v == kind])
+    ]
+    return [f"Compared with its twin without any pretraining it is {'; '.join(parts)}."] if parts else []
+
+
+def twin_sentences(stage: Stage) -> list[str]:
+    """What pretraining brought, score by score: the model against the same network without it."""
+    words = {"better": "pretraining helped", "worse": "pretraining hurt"}
+    sentences = []
+    for twin, lead_in in TWINS.items():
+        judged = []
+        for metric, name in TWIN_SCORES.items():
+            ours, difference = stage.value("dnalm", metric), stage.difference(twin, metric)
+            if ours is None or difference is None:
+                continue
+            said, theirs = verdict(metric, difference), metric_value(metric, stage.value(twin, metric))
+            text = f"{name} {theirs} instead of {metric_value(metric, ours)} ({_with_interval(difference)}"
+            judged.append(f"{text}: **{words.get(said, VERDICTS[said])}**)")
+        if judged:
+            sentences.append(f"{lead_in}: {'; '.join(judged)}.")
+    return sentences
+
+
+def closest_window(hits: pd.DataFrame) -> pd.Series:
+    """The window with the most bases that match the training blocks; of equals, the last."""
+    return hits.sort_values("matched", kind="stable").iloc[-1]
+
+
+def leakage_sentences(leakage: pd.DataFrame) -> list[str]:
+    """How close the test set is to the training set, and what that means for the numbers."""
+    test = leakage[leakage["split"] == "test"]
+    hits, windows = test[test["kind"] != "none"], count(len(test), "test window")
+    if hits.empty:
+        return [f"None of the {windows} shares a stretch of 31 bases with the training blocks, on either strand."]
+    closest = closest_window(hits)
+    kinds = _listed([f"{n:,} {kind}" for kind, n in hits["kind"].value_counts(sort=False).sort_index().items()])
+    sentences = [
+        f"{len(hits):,} of {windows} match the training blocks on 31 or more bases in a row ({kinds}); the closest has "
+        f"{percent(closest['share'])} of its bases covered at {percent(closest['identity'])} identity."
+    ]
+    copied = hits[hits["matched"] >= COPIED * (hits["end"] - hits["start"])]
+    if len(copied):
+        verb, share = "are" if len(copied) > 1 else "is", percent(len(copied) / len(test), 1)
+        sentences.append(
+            f"{count(len(copied), 'window')} ({share}) {verb} a copy of training bases for half or more: whoever "
+            "counts the training blocks knows them beforehand, so that they flatter the model and the counting "
+            "baselines alike."
+        )
+    return sentences

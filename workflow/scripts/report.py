@@ -1,0 +1,11 @@
+"""Write the report of a study."""
+
+from pathlib import Path
+
+from dnalm.logs import start_log
+from dnalm.report.report import write_report
+
+start_log(snakemake)
+p, paths, page = snakemake.params, snakemake.input, snakemake.output[0]
+genome, captions = Path(paths[0]).parent, Path(paths.captions[0]).parent
+write_report(p.study, Path(page).parent, genome, captions, p.figures, page)
