@@ -191,7 +191,6 @@ MEMORY = [{"memory_flanks": [(12, 5)]}, {"memory_flanks": [(3, 8), (8, 3)]}, {"m
 
 
 @pytest.mark.parametrize("shape", MEMORY, ids=str)
-@pytest.mark.xfail(strict=True, reason="what the n-gram memory refuses passes the config")
 def test_a_memory_that_cannot_be_built_is_refused(shape):
     assert "memory" in refused(study(pretrain=shape))
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from Bio import SeqIO
 
-from dnalm import calibrate, estimate
+from dnalm import estimate
+from dnalm import speed as machine
 from dnalm.baselines.flanks import FLANKS
 from dnalm.baselines.language import language_baselines
 from dnalm.baselines.markov import ORDERS, count_around
@@ -43,7 +44,7 @@ def size_of(bases):
 @pytest.fixture(scope="module")
 def speed():
     """This machine, measured with a small model; what main adds is made up."""
-    speed = calibrate.calibrate(study_of(annotate={"batch_windows": 2, "window": 96}), size_of(20_000), seconds=0.05)
+    speed = machine.measure(study_of(annotate={"batch_windows": 2, "window": 96}), size_of(20_000), seconds=0.05)
     speed.start |= {"without": 1.0, "with": 5.0}
     speed.memory |= {"without": 1e8, "with": 4e8}
     return speed
@@ -94,29 +95,29 @@ def test_the_size_comes_from_the_file_the_region_or_the_user(tmp_path, monkeypat
 
 @pytest.mark.parametrize("bases", [100, 3000, 40_000, 300_000])
 def test_the_index_is_as_large_as_the_real_one(bases):
-    genome = calibrate.random_genome(bases, 1)
+    genome = machine.random_genome(bases, 1)
     memory = NgramMemory.from_genomes([genome], [np.array([[0, bases]])], ORDERS, FLANKS)
     real = sum(value.nbytes for value in vars(memory).values() if isinstance(value, np.ndarray))
-    assert calibrate.index_bytes(bases) == pytest.approx(real, rel=0.01)
+    assert machine.index_bytes(bases) == pytest.approx(real, rel=0.01)
 
 
 def test_counts_around_bases_are_as_large_as_the_real_ones():
-    genome = calibrate.random_genome(16_384, 1)
+    genome = machine.random_genome(16_384, 1)
     spans = np.array([[0, 16_384]])
     counted = list(count_around(NgramMemory.from_genomes([genome], [spans], ORDERS, FLANKS), genome, spans))
     blocks = [block for c in counted for block in (c.forward, c.reverse, c.flanks)]
     while any(block.base is not None for block in blocks):
         blocks = [block if block.base is None else block.base for block in blocks]
     real = sum(block.nbytes for block in blocks)
-    without_learning = calibrate.counting_bytes(0, 16_384, 0) - calibrate.counting_bytes(0, 0, 16_384)
+    without_learning = machine.counting_bytes(0, 16_384, 0) - machine.counting_bytes(0, 0, 16_384)
     assert without_learning == pytest.approx(real, rel=0.02)
 
 
 def test_memory_grows_with_the_genome_but_learning_the_mixture_does_not():
-    small, large = (calibrate.counting_bytes(bases, 0, 0) for bases in (400_000, 40_000_000))
+    small, large = (machine.counting_bytes(bases, 0, 0) for bases in (400_000, 40_000_000))
     assert small == large > 0
-    assert calibrate.counting_bytes(0, 0, 2000) == 2 * calibrate.counting_bytes(0, 0, 1000)
-    assert calibrate.index_bytes(2_000_000) > calibrate.index_bytes(1_000_000)
+    assert machine.counting_bytes(0, 0, 2000) == 2 * machine.counting_bytes(0, 0, 1000)
+    assert machine.index_bytes(2_000_000) > machine.index_bytes(1_000_000)
 
 
 # --- disk
@@ -150,8 +151,8 @@ def test_models_are_as_large_as_the_real_ones(tmp_path, speed, planted_small):
 @pytest.fixture(scope="module")
 def planted_small():
     """A random genome of 24 kb with its splits and size."""
-    genome = calibrate.random_genome(24_000, 3)
-    return genome, calibrate.three_blocks(genome), Size(24_000, 16_800, 2400, 4800, "as given")
+    genome = machine.random_genome(24_000, 3)
+    return genome, machine.three_blocks(genome), Size(24_000, 16_800, 2400, 4800, "as given")
 
 
 # --- time
@@ -162,9 +163,7 @@ def test_everything_was_measured(speed):
         "index", "pretrain", "score", "finetune", "read", "genome", "audit", "baselines", "decode", "pyrodigal",
     }  # fmt: skip
     assert all(0 < seconds < 0.1 for seconds in speed.per_base.values())
-    model = new_model(
-        study_of().pretrain.model_dump(mode="json"), calibrate.random_genome(500, 1), np.array([[0, 9]]), 1
-    )
+    model = new_model(study_of().pretrain.model_dump(mode="json"), machine.random_genome(500, 1), np.array([[0, 9]]), 1)
     assert speed.weights["pretrain"] == sum(p.numel() for p in model.parameters())
     assert speed.weights["annotate"] == sum(p.numel() for p in GeneModel(model).parameters())
 
@@ -249,7 +248,7 @@ def test_more_cores_are_never_slower_than_the_longest_chain(speed):
 
 
 def test_the_command_says_that_it_is_an_estimate(monkeypatch, capsys, speed):
-    monkeypatch.setattr(calibrate, "calibrate", lambda study, size: replace(speed, start={}))
+    monkeypatch.setattr(machine, "measure", lambda study, size: replace(speed, start={}))
     assert estimate.main(["--configfile", str(TINY), "--cores", "2"]) == 0
     out, err = capsys.readouterr()
     assert "Measuring" in err

@@ -130,6 +130,13 @@ def test_proteins_equal_biopythons_translation(written):
     assert max(len(line) for line in (folder / "proteins.faa").read_text().splitlines() if line[0] != ">") <= 60
 
 
+@pytest.mark.parametrize(("codon", "first"), [(46, "M"), (-1, "V")])
+def test_a_first_codon_is_methionine_only_where_the_gene_starts(tmp_path, codon, first):
+    calls = pd.DataFrame([("c0", 0, 12, "+", 0.5, codon < 0, codon)], columns=COLUMNS)
+    write_genes(calls, genome_of("GTGGCAGCATAA"), NOWHERE, tmp_path / "g.gff3.gz", tmp_path / "p.faa")
+    assert str(SeqIO.read(tmp_path / "p.faa", "fasta").seq) == f"{first}AA"
+
+
 def split_of(tmp_path, genome, splits, *genes):
     """The split attribute of every gene, in the order given."""
     calls = pd.DataFrame([(*g, 0.5, False, 14) for g in genes], columns=COLUMNS)

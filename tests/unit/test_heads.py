@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.models import SMALL, perturbed, random_codes, repetitive_genome, small_model, tensor
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_models import SMALL, perturbed, random_codes, repetitive_genome, small_model, tensor
 
 from dnalm.models.backbone import TwoSided
 from dnalm.models.heads import CLASSES, RARE, ConvBlock, GeneHead, GeneModel

@@ -167,7 +167,15 @@ def test_a_ratio_over_nothing_is_not_a_number_and_never_an_error():
 
 
 def test_draws_where_the_statistic_is_undefined_are_left_out():
-    """Only one unit of eight has a denominator: draws without it say nothing."""
+    """Only two units of twelve have a denominator: draws without them say nothing."""
+    sums = np.zeros((12, 2))
+    sums[[3, 7]] = [[3.0, 4.0], [6.0, 8.0]]
+    assert bootstrap(ratio, sums, draws_of(12, 400, 1)) == (0.75, 0.75, 0.75)
+
+
+def test_what_lies_in_one_unit_has_a_value_without_an_interval():
     sums = np.zeros((8, 2))
     sums[3] = 3.0, 4.0
-    assert bootstrap(ratio, sums, draws_of(8, 400, 1)) == (0.75, 0.75, 0.75)
+    value, low, high = bootstrap(ratio, sums, draws_of(8, 400, 1))
+    assert value == 0.75
+    assert np.isnan([low, high]).all()

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import toy_training
-from toy_training import SETTINGS, Stop, ToyTask, interrupt, quick, run, weights
+from helpers.training import SETTINGS, Stop, ToyTask, interrupt, quick, run, weights
 
 import dnalm
 from dnalm.errors import DnalmError
@@ -164,9 +163,9 @@ def test_outside_of_the_main_thread_training_works_without_signals(tmp_path, who
 
 def start(folder, pause, **settings):
     """The toy training in a process of its own."""
-    library, tests = Path(dnalm.__file__).parents[1], Path(toy_training.__file__)
-    environment = {**os.environ, "PYTHONPATH": str(library)}
-    command = [sys.executable, str(tests), str(folder), str(pause), json.dumps({**SETTINGS, **settings})]
+    library, tests = Path(dnalm.__file__).parents[1], Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{library}{os.pathsep}{tests}"}
+    command = [sys.executable, "-m", "helpers.training", str(folder), str(pause), json.dumps({**SETTINGS, **settings})]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 

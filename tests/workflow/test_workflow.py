@@ -174,7 +174,7 @@ def test_same_seed_gives_the_same_bytes_again(finished, tmp_path):
         "results/tiny/pretrain/metrics.tsv",
         "results/tiny/leakage.tsv",
     ]
-    snakemake(folder, "--configfile", TINY, *wanted)
+    snakemake(folder, "--configfile", TINY, "--", *wanted)
     for name in [*wanted, MODEL, "results/genomes/slice/genome.fa.gz", "results/tiny/pretrain/log.csv"]:
         assert sha256(folder / name) == sha256(finished / name), name
 
@@ -189,6 +189,7 @@ def test_killed_training_goes_on_to_the_same_weights(finished, tmp_path):
         "profiles/default",
         "--configfile",
         TINY,
+        "--",
         MODEL,
     ]
     process = start(folder, *command)
@@ -201,10 +202,10 @@ def test_killed_training_goes_on_to_the_same_weights(finished, tmp_path):
     for child in subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True).stdout.split():
         os.kill(int(child), signal.SIGKILL)
     assert not (folder / MODEL).exists()
-    refused = snakemake(folder, "--configfile", TINY, MODEL, ok=False)
+    refused = snakemake(folder, "--configfile", TINY, "--", MODEL, ok=False)
     assert "unlock" in refused
     snakemake(folder, "--configfile", TINY, "--unlock")
-    text = snakemake(folder, "--configfile", TINY, MODEL)
+    text = snakemake(folder, "--configfile", TINY, "--", MODEL)
     assert re.search(r"going on from step \d+", text), text[-3000:]
     assert sha256(folder / MODEL) == sha256(finished / MODEL)
     assert not list((folder / ".state").rglob("*.safetensors"))
@@ -230,7 +231,7 @@ def test_bad_config_is_one_clear_line_at_parse_time(finished, tmp_path, change, 
 def test_missing_file_of_the_user_is_a_clear_line(finished, tmp_path):
     study = tmp_path / "study.yaml"
     study.write_text("study: lost\ngenomes:\n  lost: {path: no/such.fa.gz}\n")
-    text = snakemake(finished, "--configfile", str(study), "results/genomes/lost/genome.json", ok=False)
+    text = snakemake(finished, "--configfile", str(study), "--", "results/genomes/lost/genome.json", ok=False)
     assert "no/such.fa.gz: no such file" in text
     assert "Traceback" not in text
     assert not list((finished / "results/genomes").glob("lost/*.json"))

@@ -104,6 +104,8 @@ class Pretrain(Optimiser):
 
     architecture: Literal["two_sided"] = Field("two_sided", description="Strand-symmetric two-sided model.")
     objective: Literal["two_sided"] = Field("two_sided", description="Causal plus two-sided log-likelihood.")
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(0.1, ge=0, le=1, description="Decoupled weight decay of matrices.")
     window: Positive = Field(512, ge=32, le=1_000_000, description="Bases per training window.")
     batch_windows: Positive = Field(8, description="Windows per step, whatever the number of devices.")
     validate_every: Positive = Field(500_000, description="Bases between validations.")
@@ -139,7 +141,7 @@ class Annotate(Optimiser):
     """Gene finding by fine-tuning."""
 
     labels: Literal["genes"] = Field("genes", description="What is annotated.")
-    bases_seen: Positive | None = Field(1_500_000, description="Length of the fine-tuning in bases; reproducible.")
+    bases_seen: Positive | None = Field(2_000_000, description="Length of the fine-tuning in bases; reproducible.")
     window: Positive = Field(768, ge=96, multiple_of=3, description="Bases per window; a multiple of 3.")
     batch_windows: Positive = Field(6, description="Windows per step.")
     validate_every: Positive = Field(300_000, description="Bases between validations.")

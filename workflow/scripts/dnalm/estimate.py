@@ -1,6 +1,6 @@
 """Time, memory and disk that a study will need, before anything starts: ``python -m dnalm.estimate --configfile FILE``.
 
-Nothing about the machine is assumed: `dnalm.calibrate` measures seconds per base of every kind of work here and now.
+Nothing about the machine is assumed: `dnalm.speed` measures seconds per base of every kind of work here and now.
 The work of a rule grows in proportion to bases; memory and disk follow from the shapes of arrays and files.
 """
 
@@ -113,7 +113,7 @@ def training_time(section, per_base: float, looked_at: float, per_base_looked_at
 
 
 def jobs(study: Study, size: Size, speed) -> list[Job]:
-    """All rules of a study but figures and report, from what `dnalm.calibrate.calibrate` measured."""
+    """All rules of a study but figures and report, from what `dnalm.speed.measure` measured."""
     start, cost = speed.start, speed.per_base
     plain = speed.memory["without"] + SEQUENCE_BYTES * size.bases
     reading = speed.reading_memory(size.train)
@@ -232,11 +232,11 @@ def main(arguments: list[str] | None = None) -> int:
         size = genome_size(study, options.bases)
         begin = time.process_time()
         # imported here because the time that it takes is one of the things to be measured
-        calibration = importlib.import_module("dnalm.calibrate")
+        speed_module = importlib.import_module("dnalm.speed")
         start["with"] = start["without"] + time.process_time() - begin
         memory["with"] = resident_memory()
         print("Measuring the speed of this machine ...", file=sys.stderr)
-        speed = calibration.calibrate(study, size)
+        speed = speed_module.measure(study, size)
         speed.start |= start
         speed.memory |= memory
         print(report(study, size, jobs(study, size, speed), options.cores, speed.weights))

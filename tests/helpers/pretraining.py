@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from small_models import genome_of
 
 from dnalm.io.tables import write_tsv
 from dnalm.tasks.pretrain import pretrain
+from helpers.genomes import splits_of
+from helpers.models import contigs_of
 
 #: 48 steps of 4 windows of 64 bases, a validation after every eighth step, a checkpoint after every step.
 SETTINGS = {
@@ -19,9 +19,10 @@ SETTINGS = {
     "feature_dropout": 0.1, "validate_every": 2048, "warmup_steps": 5, "patience": 99, "checkpoint_seconds": 0.0,
     "threads": 1,
 }  # fmt: skip
-SPLITS = [
-    ("train", 0, 6000), ("gap", 6000, 6100), ("validation", 6100, 7500), ("gap", 7500, 7600), ("test", 7600, 9000),
-]  # fmt: skip
+SPLITS = splits_of(
+    ("c0", 0, 6000, "train"), ("c0", 6000, 6100, "gap"), ("c0", 6100, 7500, "validation"), ("c0", 7500, 7600, "gap"),
+    ("c0", 7600, 9000, "test"),
+)  # fmt: skip
 #: What `dnalm.tasks.pretrain.score` gives for every base.
 COLUMNS = ("causal_forward", "causal_reverse", "two_sided")
 
@@ -38,18 +39,13 @@ def toy_genome(seed=1, length=9000):
     codes = [0, 0]
     for draw in draws[2:]:
         codes.append(bisect.bisect(below[codes[-2]][codes[-1]], draw))
-    return genome_of([length], np.array(codes, dtype=np.uint8))
+    return contigs_of([length], np.array(codes, dtype=np.uint8))
 
 
-def splits_table(spans=SPLITS, contig="c0", genome="g"):
-    rows = [(genome, contig, start, end, split, "by hand") for split, start, end in spans]
-    return pd.DataFrame(rows, columns=["genome", "contig", "start", "end", "split", "reason"])
-
-
-def run(folder, genome=None, code="code", seed=1, **settings):
+def run(folder, genome=None, code="code", seed=1, splits=SPLITS, **settings):
     """Pretrain in ``folder``: state in state/, model in model/, log in log.csv."""
     folder = Path(folder)
-    write_tsv(splits_table(), folder / "splits.tsv")
+    write_tsv(splits, folder / "splits.tsv")
     return pretrain(
         genome or toy_genome(), folder / "splits.tsv", {**SETTINGS, **settings}, seed, code, folder / "state",
         folder / "model", folder / "log.csv",

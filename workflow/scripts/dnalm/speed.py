@@ -71,7 +71,7 @@ class Speed:
         return self.reading_memory(train) + counting_bytes(train, validation, test)
 
 
-def calibrate(study: Study, size, seconds: float = 1.0) -> Speed:
+def measure(study: Study, size, seconds: float = 1.0) -> Speed:
     """Measure this machine; `Speed.start` and the memory at the start are left to the caller.
 
     Parameters

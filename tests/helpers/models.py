@@ -1,14 +1,15 @@
 """Small genomes and models that the tests of the language model share."""
 
+import dataclasses
+
 import numpy as np
-import pandas as pd
 import torch
 
-from dnalm.io.fasta import Genome
 from dnalm.models.backbone import TwoSided
 from dnalm.models.config import ModelConfig
 from dnalm.models.memory import NgramMemory
 from dnalm.sequence.alphabet import N
+from helpers.genomes import genome_of
 
 ORDERS = (1, 2, 3, 4, 5, 6, 8)
 FLANKS = ((1, 1), (2, 2), (5, 5), (7, 5), (5, 7))
@@ -17,19 +18,11 @@ SMALL = ModelConfig(width=16, layers=2, heads=2, attention_span=6, memory_orders
 REACH = SMALL.layers * (SMALL.attention_span - 1) + 1
 
 
-def genome_of(lengths, codes=None, circular=False, name="g", digest="digest"):
-    """A genome of contigs c0, c1, ... end to end."""
-    contigs = pd.DataFrame(
-        {
-            "contig": [f"c{i}" for i in range(len(lengths))],
-            "length": lengths,
-            "offset": np.cumsum([0, *lengths[:-1]]),
-            "circular": circular,
-            "genetic_code": 11,
-        }
-    )
+def contigs_of(lengths, codes=None, circular=False, digest="digest"):
+    """A genome whose ``codes`` are cut into contigs of these lengths, with the same digest whatever they hold."""
     codes = np.zeros(sum(lengths), dtype=np.uint8) if codes is None else codes
-    return Genome(name, codes, contigs, digest)
+    genome = genome_of(*np.split(codes, np.cumsum(lengths)[:-1]), circular=circular)
+    return dataclasses.replace(genome, digest=digest)
 
 
 def random_codes(seed, *shape, n_share=0.0):
@@ -62,7 +55,7 @@ def repetitive_genome(seed=5, length=600):
     changed = np.random.default_rng(seed).choice(np.arange(half, length), half // 8, replace=False)
     codes[changed] = (codes[changed] + 1) % 4
     codes[[70, half + 40]] = N
-    return genome_of([length], codes)
+    return contigs_of([length], codes)
 
 
 def small_model(genome=None, intervals=None, seed=0, config=SMALL):
