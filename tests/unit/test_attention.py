@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from helpers.models import perturbed
@@ -107,7 +106,6 @@ def test_rotation_keeps_lengths_and_turns_codon_dimensions_once_in_three_bases()
     assert not torch.allclose(turned[:, 1], x[:, 1], atol=0.1)
 
 
-@pytest.mark.xfail(strict=True, reason="angles of single precision")
 def test_far_along_a_window_attention_is_as_precise_as_at_its_start():
     layer = attention(64).float()
     x = states(1, 128, 16).float()

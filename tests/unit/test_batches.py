@@ -77,12 +77,6 @@ def test_tiles_cover_every_interval_in_order(gaps_and_sizes, stride):
     assert sum(b - a == stride for a, b in pieces) == full
 
 
-NEXT_CONTIG = pytest.mark.xfail(
-    strict=True, reason="the middle of a window longer than its piece is in the next contig"
-)
-
-
-@NEXT_CONTIG
 @pytest.mark.parametrize("circular", [False, True])
 def test_a_language_model_scores_each_contig_on_its_own(circular):
     """The last piece of a contig is shorter than half a window."""
@@ -99,7 +93,6 @@ def test_a_language_model_scores_each_contig_on_its_own(circular):
         np.testing.assert_allclose(values, np.concatenate([a[name] for a in alone]), atol=1e-4)
 
 
-@NEXT_CONTIG
 def test_training_windows_of_a_contig_shorter_than_a_window_hold_its_bases():
     genome = genome_of(*(np.random.default_rng(i).integers(0, 4, n) for i, n in ((1, 100), (2, 500))))
     sampler = WindowSampler(genome, np.array([[0, 100], [100, 600]]), 384, 1000, 1)

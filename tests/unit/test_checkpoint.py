@@ -117,7 +117,6 @@ def test_a_damaged_newest_costs_one_interval(tmp_path, damage, caplog):
     assert "step-0000000020" in caplog.text
 
 
-@pytest.mark.xfail(strict=True, reason="damaged checkpoints stay and count")
 def test_a_damaged_one_does_not_count_as_one_of_the_last_two(tmp_path):
     filled(tmp_path, 10, 20)
     cut_short(tmp_path / "step-0000000020.safetensors")

@@ -139,7 +139,6 @@ def test_pyrodigal_marks_genes_that_are_cut_by_the_contigs_end():
     assert (table.loc[table["partial"], "start"] < 3).any()
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="Pyrodigal cannot train on fewer than 20,000 bases")
 def test_pyrodigal_on_a_short_genome_says_so_or_calls_nothing():
     table = pyrodigal_genes(genome_of(DESERT + gene(180) + DESERT), "single")
     assert list(table.columns) == COLUMNS

@@ -165,14 +165,12 @@ def test_calls_that_touch_a_training_block_say_so(tmp_path):
     assert split_of(tmp_path, genome, both, *genes) == list(genes.values())
 
 
-@pytest.mark.xfail(strict=True, reason="the part behind the origin is not compared with the blocks")
 def test_a_call_across_the_origin_touches_training_behind_it(tmp_path):
     genome = genome_of(np.random.default_rng(2).integers(0, 4, 900).astype(np.uint8), circular=True)
     splits = splits_of(("c0", 0, 300, "train"), ("c0", 300, 360, "gap"), ("c0", 360, 900, "test"))
     assert split_of(tmp_path, genome, splits, ("c0", 840, 930, "+")) == ["train"]
 
 
-@pytest.mark.xfail(strict=True, reason="no line of the file says that the contig is circular")
 def test_a_contig_with_a_call_across_the_origin_is_marked_circular(tmp_path):
     """The specification: an end past the sequence needs Is_circular on a feature of the whole sequence."""
     genome = genome_of(np.random.default_rng(3).integers(0, 4, 900).astype(np.uint8), circular=True)
@@ -191,7 +189,6 @@ def test_no_calls_give_an_empty_gff3_that_tools_read(tmp_path):
         assert file.contigs == []
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="without calls the file holds an empty line")
 def test_no_calls_give_an_empty_fasta_that_tools_read(tmp_path):
     write_genes(
         pd.DataFrame(columns=COLUMNS), genome_of("ACGT" * 50), NOWHERE, tmp_path / "g.gff3.gz", tmp_path / "p.faa"

@@ -145,10 +145,7 @@ def test_contigs_do_not_mix():
     assert np.argwhere(labels.stops).tolist() == [[130, 1]]
 
 
-LINEAR = pytest.mark.xfail(strict=True, reason="genome_cds does not say which contigs are circular")
-
-
-@pytest.mark.parametrize("circular", [True, pytest.param(False, marks=LINEAR)])
+@pytest.mark.parametrize("circular", [True, False])
 def test_a_join_from_end_to_end_crosses_the_origin_only_on_a_circle(circular):
     rows = [
         {"contig": "c0", "start": a, "end": b, "strand": "+", "type": "CDS", "phase": 0, "id": "x", "parent": "",

@@ -189,7 +189,6 @@ def test_a_stratum_without_bases_has_no_value(toy, scores):
     assert row["n"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the intervals of the last file are taken for those of all")
 def test_score_files_of_other_intervals_are_refused(scores, tmp_path):
     moved = {"dnalm": scores[0]["dnalm"], "flank_counts": tmp_path / "flank_counts.npz"}
     write_scores(moved["flank_counts"], INTERVALS[::-1], two_sided=np.ones(560))

@@ -114,7 +114,6 @@ def test_a_loss_that_is_nan_is_an_error_with_its_step(tmp_path):
     assert (tmp_path / "toy" / "step-0000000012.safetensors").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="training goes on and ends with its first weights")
 def test_a_validation_that_is_nan_is_an_error_too(tmp_path):
     """It would never be the best one, and the training would end with the weights it began with."""
     with pytest.raises(DnalmError, match="nan"):
@@ -234,7 +233,6 @@ def test_progress_after_a_resume_starts_where_the_training_is(tmp_path, caplog, 
     assert "/s" in first
 
 
-@pytest.mark.xfail(strict=True, reason="found out only after the training")
 def test_without_tensorboard_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     seen = []

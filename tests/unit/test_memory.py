@@ -157,3 +157,17 @@ def test_empty_memory_and_bad_flanks():
         NgramMemory.empty(ORDERS, [(6, 8)])
     with pytest.raises(ValueError, match="at least 5"):
         NgramMemory.empty(ORDERS, [(3, 8), (8, 3)])
+
+
+def test_orders_shorter_than_the_dense_table():
+    """The table of short contexts reaches further than the longest order that is asked for."""
+    codes = np.random.default_rng(4).integers(0, 4, 20_000).astype(np.uint8)
+    genome = SimpleNamespace(codes=codes, digest="g")
+    short, long = (
+        NgramMemory.from_genomes([genome], [np.array([[0, 20_000]])], orders, ((1, 1),))
+        for orders in ((1, 2, 3), (1, 2, 3, 12))
+    )
+    window = codes[None, 500:700]
+    found = (m.lookup(window, at(genome, 500, window)) for m in (short, long))
+    one, two = (f.forward[:, :, :3] for f in found)
+    np.testing.assert_array_equal(one, two)

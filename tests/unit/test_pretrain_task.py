@@ -36,8 +36,6 @@ from dnalm.tasks.pretrain import (
     validation_pieces,
 )
 
-NEXT_CONTIG = pytest.mark.xfail(strict=True, reason="the middle of the window is in the next contig")
-
 
 def sampler_of(intervals, window=50, batch=8, seed=1, genome=None):
     genome = genome or contigs_of([3000], random_codes(0, 3000))
@@ -108,8 +106,8 @@ def test_an_interval_shorter_than_the_window_is_read_whole_and_padded():
     ("lengths", "intervals"),
     [
         ([100, 500], [[0, 100], [100, 200]]),
-        pytest.param([30, 500], [[0, 30], [200, 230]], marks=NEXT_CONTIG),
-        pytest.param([500, 100], [[480, 500], [500, 512]], marks=NEXT_CONTIG),
+        ([30, 500], [[0, 30], [200, 230]]),
+        ([500, 100], [[480, 500], [500, 512]]),
     ],
     ids=["contig of a window", "contig shorter than half a window", "ends of contigs"],
 )
@@ -121,7 +119,6 @@ def test_a_short_interval_at_the_end_of_a_contig_is_read_like_any_other(lengths,
         assert (real.sum(axis=1) >= min(90, *(end - start for start, end in intervals))).all()
 
 
-@pytest.mark.xfail(strict=True, reason="a circle shorter than the window is read again from its start")
 def test_a_window_does_not_go_round_a_short_circle_twice():
     genome = contigs_of([60], random_codes(1, 60), circular=True)
     batch = sampler_of([[0, 60]], window=100, genome=genome)(0)

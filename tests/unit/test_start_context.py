@@ -115,7 +115,6 @@ def test_the_reverse_complement_mirrors_the_scores(planted, labels):
     np.testing.assert_allclose(one, two[::-1, ::-1], atol=1e-9)
 
 
-@pytest.mark.xfail(strict=True, reason="the bases around a start are taken across the border of two contigs")
 def test_a_start_near_a_contigs_edge_does_not_read_the_neighbour():
     codes = np.random.default_rng(3).integers(0, 4, 1000).astype(np.uint8)
     codes[500:503] = encode("ATG")

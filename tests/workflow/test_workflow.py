@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pysam
 import pytest
+import yaml
 
 from dnalm.io.provenance import ROOT
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
@@ -216,14 +217,12 @@ def test_killed_training_goes_on_to_the_same_weights(finished, tmp_path):
     [
         ("pretrain: {windows: 256}", r"unknown key pretrain\.windows, did you mean window\?"),
         ("splits: {test: 1.5}", r"splits\.test: .*less than 1"),
-        ("genomes: {a: {embedded: x}, b: {embedded: y}}", r"genomes"),
+        ("genomes: {a: {embedded: x}, b: {embedded: y}}", r"genomes: .*at most 1 item"),
     ],
 )
 def test_bad_config_is_one_clear_line_at_parse_time(finished, tmp_path, change, message):
     study = tmp_path / "study.yaml"
-    key = change.split(":")[0]
-    kept = [line for line in (finished / TINY).read_text().splitlines() if not line.startswith(key)]
-    study.write_text("\n".join([*kept, change]).replace("\n  slice:", "" if key == "genomes" else "\n  slice:"))
+    study.write_text(yaml.safe_dump(yaml.safe_load((finished / TINY).read_text()) | yaml.safe_load(change)))
     text = snakemake(finished, "--configfile", str(study), "--dry-run", ok=False)
     assert re.search(message, text), text
 

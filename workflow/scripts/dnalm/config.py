@@ -210,6 +210,6 @@ def _explain(error: dict) -> str:
 def _keys_at(path) -> list[str]:
     """The keys that are allowed at a place of the config."""
     if path and path[0] == "genomes":
-        return list(Region.model_fields if "region" in path else GenomeSource.model_fields)
+        return list(Region.model_fields if "region" in path[2:] else GenomeSource.model_fields)
     sections = {"splits": Splits, "tokens": Tokens, "pretrain": Pretrain, "annotate": Annotate, "evaluate": Evaluate}
     return list((sections[path[0]] if path else Study).model_fields)

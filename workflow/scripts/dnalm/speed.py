@@ -32,7 +32,8 @@ from dnalm.sequence.splits import COLUMNS
 from dnalm.sequence.windows import tile_windows
 from dnalm.tasks import annotate, pretrain
 from dnalm.tasks.annotate import STRIDE, GeneTask, read_genome
-from dnalm.tasks.finders import closed_form_genes
+from dnalm.tasks.calls import call_genes
+from dnalm.tasks.decode import Decoder
 from dnalm.tasks.pretrain import LanguageTask, WindowSampler, new_model, score
 
 #: Largest random sequence that the model's memory is filled with, and the small one for work without a network.
@@ -197,8 +198,10 @@ def _counting(study: Study, speed: Speed) -> None:
         "baselines": lambda: language_baselines(genome, splits, study.seed),
     }
     if study.annotate:
+        blank = (np.zeros((SMALL, 6)), *np.zeros((3, SMALL, 2)))
+        plain = Decoder((0.0, 1.0, 0.0), (0.0, 1.0, 1.0, 0.0, 0.0, 0.0), -1.0)
         work |= {
-            "decode": lambda: closed_form_genes(genome, nothing, splits, study.annotate.min_length),
+            "decode": lambda: call_genes(genome, blank, plain, study.annotate.min_length),
             "pyrodigal": lambda: pyrodigal_genes(genome, "meta"),
         }
     for name, run in work.items():

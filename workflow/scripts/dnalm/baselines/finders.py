@@ -1,11 +1,14 @@
 """Gene finders to compare with: Pyrodigal, and the longest open reading frames."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from dnalm.sequence.alphabet import decode as letters
 from dnalm.sequence.orfs import find_orfs, select_genes
 
+log = logging.getLogger(__name__)
 COLUMNS = ["contig", "start", "end", "strand", "score", "partial"]
 #: Shortest reading frames that `longest_orf` chooses from, in bases.
 LENGTHS = (90, 150, 210, 270, 330, 400, 500)
@@ -19,6 +22,9 @@ def pyrodigal_genes(genome, mode: str) -> pd.DataFrame:
     import pyrodigal  # GPL-3: an optional comparison, never needed by anything else
 
     sequences = [letters(np.asarray(genome.contig_codes(c)) & 7) for c in genome.contigs["contig"]]
+    if mode == "single" and sum(map(len, sequences)) < pyrodigal.MIN_SINGLE_GENOME:
+        log.warning("Pyrodigal cannot train on fewer than %d bases: no calls", pyrodigal.MIN_SINGLE_GENOME)
+        return pd.DataFrame(columns=COLUMNS)
     finder = pyrodigal.GeneFinder(meta=mode == "meta")
     if mode == "single":
         finder.train(*sequences, translation_table=int(genome.contigs["genetic_code"].iloc[0]))

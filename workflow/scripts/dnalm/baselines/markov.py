@@ -44,7 +44,7 @@ def count_around(
     pieces = tile(intervals, PIECE)
     step = max(1, round(len(pieces) * PIECE / most)) if most else 1
     for start, end in pieces[::step]:
-        window = cut(genome, [start - MARGIN], end - start + 2 * MARGIN)
+        window = cut(genome, [start - MARGIN], end - start + 2 * MARGIN, MARGIN)
         if allowed is not None:
             window = window.keep(allowed[window.positions] & (window.positions >= 0))
         found = memory.lookup(window.codes, window.origin, raw=True)

@@ -46,8 +46,10 @@ class GeneTruth:
         self.blocks, self.lengths = blocks, lengths
         whole = whole_genes(cds)
         _, inside = place_in(whole, blocks)
-        self.genes = whole[inside].reset_index(drop=True)
-        self.stop, self.start = keys(self.genes, lengths)
+        stop, start = keys(whole[inside], lengths)
+        self.starts = pd.Series(start).groupby(stop).agg(set).to_dict()
+        self.genes = whole[inside][~pd.Series(stop).duplicated().to_numpy()].reset_index(drop=True)
+        self.stop, _ = keys(self.genes, lengths)
         self.neutral = set(keys(cds, lengths)[0]) - set(self.stop)
 
     def judge(self, calls: pd.DataFrame) -> pd.DataFrame:
@@ -56,10 +58,11 @@ class GeneTruth:
         stop, start = keys(calls, self.lengths)
         counts = overlaps & inside & ~np.isin(stop, list(self.neutral))
         calls, stop, start = calls[counts].reset_index(drop=True), stop[counts], start[counts]
-        true_start = dict(zip(self.stop, self.start, strict=True))
-        right = np.array([s in true_start for s in stop], dtype=bool)
-        exact = np.array([true_start.get(s) == b for s, b in zip(stop, start, strict=True)], dtype=bool)
-        return calls.assign(right_stop=right, right_start=exact)
+        surest = calls.sort_values("score", ascending=False, kind="stable").index
+        first = ~pd.Series(stop)[surest].duplicated().sort_index().to_numpy()  # a gene can be found only once
+        right = first & np.isin(stop, self.stop)
+        exact = np.array([b in self.starts.get(s, ()) for s, b in zip(stop, start, strict=True)], dtype=bool)
+        return calls.assign(right_stop=right, right_start=right & exact)
 
     def unit_sums(self, judged: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
         """Per unit: genes, calls, right stops, right starts; a gene or call belongs to the unit of its middle."""

@@ -34,7 +34,10 @@ def method_bits(paths: dict[str, str]) -> tuple[np.ndarray, dict[tuple[str, str]
     """
     bits, intervals = {}, None
     for method, path in paths.items():
-        intervals, columns = read_scores(path)
+        found, columns = read_scores(path)
+        if intervals is not None and not np.array_equal(intervals, found):
+            raise ValueError(f"{path} was scored on other intervals than the files before it")
+        intervals = found
         if method == "markov_orders":
             orders = sorted({int(name.split("_")[1]) for name in columns})
             for k in orders:

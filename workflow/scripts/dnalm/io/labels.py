@@ -35,7 +35,9 @@ def whole_genes(cds: pd.DataFrame) -> pd.DataFrame:
 
 def genome_cds(genome, features: pd.DataFrame) -> pd.DataFrame:
     """All CDS of a genome (see `dnalm.io.annotation.coding_sequences`)."""
-    return coding_sequences(features, dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True)))
+    contigs = genome.contigs
+    lengths = dict(zip(contigs["contig"], contigs["length"], strict=True))
+    return coding_sequences(features, lengths, set(contigs.loc[contigs["circular"], "contig"]))
 
 
 def gene_labels(genome, features: pd.DataFrame) -> GeneLabels:

@@ -22,8 +22,9 @@ def rotary_rates(half: int, span: int) -> Tensor:
 
 def rotary(x_BLNHE: Tensor, rates: Tensor) -> Tensor:
     """Rotary position embedding (Su et al. 2021) along the second axis: attention sees relative positions only."""
-    angles = torch.arange(x_BLNHE.shape[1], dtype=x_BLNHE.dtype, device=x_BLNHE.device)[:, None] * rates
-    cos, sin = angles.cos()[:, None, None], angles.sin()[:, None, None]
+    # Double precision: a million bases along, a single-precision angle is wrong by a tenth of a radian.
+    angles = torch.arange(x_BLNHE.shape[1], dtype=torch.float64, device=x_BLNHE.device)[:, None] * rates.double()
+    cos, sin = (t.to(x_BLNHE.dtype)[:, None, None] for t in (angles.cos(), angles.sin()))
     a, b = x_BLNHE.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 

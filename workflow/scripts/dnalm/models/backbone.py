@@ -168,7 +168,7 @@ class TwoSided(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         self.config.save(folder / "config.json")
         tensors = {k: v.contiguous() for k, v in self.state_dict().items()}
-        save_file(tensors | memory_tensors(self.memory), folder / "model.safetensors", memory_metadata(self.memory))
+        save_file(tensors | memory_tensors(self.memory), folder / "model.safetensors", {"format": "pt"})
 
     @classmethod
     def load(cls, folder) -> "TwoSided":
@@ -176,21 +176,30 @@ class TwoSided(nn.Module):
         config = ModelConfig.load(Path(folder) / "config.json")
         tensors, memory = read_tensors(Path(folder) / "model.safetensors", config)
         model = cls(config, memory)
-        model.load_state_dict(tensors)
+        load_weights(model, tensors, folder)
         return model
 
 
+def load_weights(model: nn.Module, tensors: dict[str, Tensor], folder) -> None:
+    """Give ``model`` the weights of `read_tensors`."""
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(
+            f"weights and config.json do not belong together ({error})", str(folder), "Run the workflow again"
+        ) from error
+
+
 def memory_tensors(memory: NgramMemory) -> dict[str, Tensor]:
-    """The tensors that a memory is stored as."""
+    """The tensors that a memory is stored as.
+
+    The digests are bytes in a tensor because safetensors writes several strings of a header in random order.
+    """
     return {
+        "memory.digests": torch.tensor(list(",".join(memory.digests).encode()), dtype=torch.uint8),
         "memory.sequence": torch.from_numpy(memory.sequence.copy()),
         "memory.segments": torch.from_numpy(memory.segments.copy()),
     }
-
-
-def memory_metadata(memory: NgramMemory) -> dict[str, str]:
-    """The strings of a memory, for the header of a safetensors file."""
-    return {"format": "pt", "memory_digests": ",".join(memory.digests)}
 
 
 def read_tensors(path, config: ModelConfig) -> tuple[dict[str, Tensor], NgramMemory]:
@@ -198,11 +207,12 @@ def read_tensors(path, config: ModelConfig) -> tuple[dict[str, Tensor], NgramMem
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-            digests = [d for d in file.metadata()["memory_digests"].split(",") if d]
+        digests, sequence, segments = (
+            tensors.pop(f"memory.{name}").numpy() for name in ("digests", "sequence", "segments")
+        )
     except Exception as error:
         raise InputError(
             f"not a model of dnalm ({error})", str(path), "Delete it and run the workflow again"
         ) from error
-    sequence = tensors.pop("memory.sequence").numpy()
-    segments = tensors.pop("memory.segments").numpy()
-    return tensors, NgramMemory(sequence, segments, digests, config.memory_orders, config.memory_flanks)
+    known = [d for d in digests.tobytes().decode().split(",") if d]
+    return tensors, NgramMemory(sequence, segments, known, config.memory_orders, config.memory_flanks)

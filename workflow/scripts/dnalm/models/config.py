@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dnalm.errors import InputError
+from dnalm.models.memory import FLANK_CORE
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,16 @@ class ModelConfig:
                 "pretrain",
                 "Choose a width that is a multiple of twice the number of heads",
             )
+        if not self.memory_orders or not self.memory_flanks:
+            raise InputError("no contexts for the memory", "pretrain", "Name an order and a pair of flanks at least")
+        for left, right in self.memory_flanks:
+            if (right, left) not in self.memory_flanks or (left != right and min(left, right) < FLANK_CORE):
+                raise InputError(
+                    f"memory flanks ({left}, {right}) lack their mirror image ({right}, {left}), or are unequal and "
+                    f"shorter than {FLANK_CORE}",
+                    "pretrain.memory_flanks",
+                    "The memory must look the same from both strands",
+                )
 
     def save(self, path) -> None:
         """Write as JSON, with the names that Hugging Face tools look for."""
@@ -42,8 +53,13 @@ class ModelConfig:
     @classmethod
     def load(cls, path) -> "ModelConfig":
         """Read what `save` wrote; unknown keys are ignored so that other tools may add theirs."""
-        record = json.loads(Path(path).read_text())
-        fields = {k: record[k] for k in cls.__dataclass_fields__ if k in record}
-        fields["memory_orders"] = tuple(fields["memory_orders"])
-        fields["memory_flanks"] = tuple(tuple(f) for f in fields["memory_flanks"])
+        try:
+            record = json.loads(Path(path).read_text())
+            fields = {k: record[k] for k in cls.__dataclass_fields__ if k in record}
+            fields["memory_orders"] = tuple(fields["memory_orders"])
+            fields["memory_flanks"] = tuple(tuple(f) for f in fields["memory_flanks"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"not the config of a model of dnalm ({error})", str(path), "Delete it and run the workflow again"
+            ) from error
         return cls(**fields)

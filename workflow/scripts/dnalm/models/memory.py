@@ -164,9 +164,18 @@ class NgramMemory:
         return out if raw else np.log(out, out=out)
 
     def _backs_off_to(self, flank) -> int:
-        """Index of the longest flank inside ``flank``, -1 if there is none."""
-        inside = [i for i, f in enumerate(self.flanks) if f != flank and f[0] <= flank[0] and f[1] <= flank[1]]
-        return max(inside, key=lambda i: (sum(self.flanks[i]), -abs(self.flanks[i][0] - self.flanks[i][1])), default=-1)
+        """Index of the longest flank inside ``flank``, -1 if there is none.
+
+        The mirror image of a flank backs off to the mirror image of what the flank backs off to: a symmetric flank to a
+        symmetric one, another one to the one that leans its way.
+        """
+        lean = flank[0] - flank[1]
+        inside = [
+            (left + right, -abs(left - right), (left - right) * lean, i)
+            for i, (left, right) in enumerate(self.flanks)
+            if (left, right) != flank and left <= flank[0] and right <= flank[1] and (lean or left == right)
+        ]
+        return max(inside)[-1] if inside else -1
 
 
 def _csr(keys, size):
@@ -309,6 +318,7 @@ def _write(counts, prior, weight, raw, out):
 @njit(cache=True)
 def _lookup_left(codes, own, text, orders, dense, bucket, places, counts, offsets, raw, out):
     longest = orders[-1]
+    dense = min(dense, longest)
     table = np.zeros((longest + 1, 4), dtype=np.int64)
     prior = np.empty(4)
     last = len(text) - 1

@@ -28,16 +28,16 @@ class Batch:
         return Batch(self.digest, np.where(allowed, self.codes, N), np.where(allowed, self.positions, -1))
 
 
-def cut(genome, starts, length: int) -> Batch:
+def cut(genome, starts, length: int, anchor: int | None = None) -> Batch:
     """Windows of ``length`` bases from the global ``starts`` (batch,), which may lie before a contig's first base.
 
-    A window belongs to the contig of its middle base. Beyond the contig's ends it goes on at the other end if the
-    contig is circular, and is padded otherwise; nothing is dropped.
+    A window belongs to the contig of its base number ``anchor``, by default the middle one. Beyond the contig's
+    ends it goes on at the other end if the contig is circular, and is padded otherwise; nothing is dropped.
     """
     starts = np.asarray(starts, dtype=np.int64)
     offsets = genome.contigs["offset"].to_numpy()
-    middle = np.clip(starts + length // 2, 0, len(genome.codes) - 1)
-    contig = np.searchsorted(offsets, middle, side="right") - 1
+    base = starts + (length // 2 if anchor is None else anchor)
+    contig = np.searchsorted(offsets, np.clip(base, 0, len(genome.codes) - 1), side="right") - 1
     first = offsets[contig][:, None]
     size = genome.contigs["length"].to_numpy()[contig][:, None]
     circular = genome.contigs["circular"].to_numpy(dtype=bool)[contig][:, None]

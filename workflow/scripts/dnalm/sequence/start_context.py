@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from dnalm.sequence.alphabet import reverse_complement
+from dnalm.sequence.batches import cut
+
 #: Bases before the start codon, and from its first base on, that the matrix covers.
 LEFT, RIGHT = 22, 6
 PSEUDO = 1.0
@@ -17,14 +20,14 @@ def start_context(genome, candidates: np.ndarray, starts: np.ndarray, usable: np
     usable : bool (length,)
         Positions whose labels the matrix may be learned from. Positions that are no candidate get -20.
     """
-    codes = np.asarray(genome.codes) & 7
-    total = len(codes)
+    total = len(genome.codes)
     sides = []
     counts = np.full((2, LEFT + RIGHT, 5), PSEUDO)
-    for side, text in enumerate((codes, np.where(codes < 4, 3 - codes, 4)[::-1])):
+    for side in (0, 1):
         place = np.flatnonzero(candidates[:, side])
-        at = place if side == 0 else total - 1 - place
-        around = text.take(at[:, None] + np.arange(-LEFT, RIGHT), mode="wrap")
+        first = place - (LEFT if side == 0 else RIGHT - 1)
+        around = cut(genome, first, LEFT + RIGHT, LEFT if side == 0 else RIGHT - 1).codes
+        around = around if side == 0 else reverse_complement(around)
         sides.append((place, around))
         for real in (0, 1):
             mine = around[usable[place] & (starts[place, side] == real)]

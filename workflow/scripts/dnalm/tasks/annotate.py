@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,14 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import GeneLabels, gene_labels, genome_cds, whole_genes
-from dnalm.models.backbone import TwoSided, memory_metadata, memory_tensors, read_tensors
+from dnalm.io.labels import GeneLabels, gene_labels
+from dnalm.models.backbone import TwoSided, memory_tensors, read_tensors
 from dnalm.models.config import ModelConfig
 from dnalm.models.heads import CLASSES, GeneModel
 from dnalm.sequence.batches import cut, tile
 from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
-from dnalm.sequence.start_context import start_context
-from dnalm.tasks.decode import Decoder, Evidence, class_odds, decode, fit_decoder, gather, stop_key
+from dnalm.tasks.calls import call_genes, require_genes, tune_decoder, with_context
+from dnalm.tasks.decode import class_odds
 from dnalm.tasks.pretrain import WindowSampler, new_model, training_digest
 from dnalm.training.loop import TrainSettings, train
 from dnalm.training.progress import Progress
@@ -75,7 +76,7 @@ class GeneTask:
         sums: dict[str, float] = {}
         chunks = [self.held_out[i : i + 8] for i in range(0, len(self.held_out), 8)]
         for starts in chunks:
-            windows = cut(self.sampler.genome, starts, self.sampler.window)
+            windows = cut(self.sampler.genome, starts, self.sampler.window, 0)
             loss, metrics = self.loss((windows, self.model.backbone.lookup(windows.codes, windows.origin)))
             for name, value in {"loss": loss.item(), **metrics}.items():
                 sums[name] = sums.get(name, 0.0) + value * len(starts) / len(self.held_out)
@@ -106,7 +107,12 @@ def finetune(
     pieces = tile(split_intervals(genome, splits, "validation"), window)
     held_out = pieces[:: max(1, round(len(pieces) * window / VALIDATION_BASES)), 0]
     digest = training_digest(settings, genome.digest, splits_digest(splits_path), seed, identity)
-    task = GeneTask(model, sampler, gene_labels(genome, features), held_out, digest)
+    labels = gene_labels(genome, features)
+    require_genes(genome, labels, splits)
+    seen = np.isin(split_labels(genome, splits), [SPLITS.index("train"), SPLITS.index("validation")])
+    # the last window of a block may reach beyond it: labels of gaps and test blocks are never looked at
+    labels = replace(labels, known=labels.known & seen)
+    task = GeneTask(model, sampler, labels, held_out, digest)
     train(task, TrainSettings.of(settings), state_dir, log_csv)
     save_gene_model(model, folder)
     shutil.rmtree(Path(state_dir) / digest)
@@ -120,7 +126,7 @@ def save_gene_model(model: GeneModel, folder) -> None:
     model.backbone.config.save(folder / "config.json")
     memory = model.backbone.memory
     tensors = {k: v.contiguous() for k, v in model.state_dict().items()} | memory_tensors(memory)
-    save_file(tensors, folder / "model.safetensors", memory_metadata(memory))
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
 
 
 def load_gene_model(folder) -> GeneModel:
@@ -146,7 +152,7 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
     progress = Progress(int((pieces[:, 1] - pieces[:, 0]).sum()), "bases", log)
     for first in range(0, len(pieces), 4):
         some = pieces[first : first + 4]
-        windows = cut(genome, some[:, 0] - MARGIN, STRIDE + 2 * MARGIN)
+        windows = cut(genome, some[:, 0] - MARGIN, STRIDE + 2 * MARGIN, MARGIN)
         features = model.backbone.lookup(windows.codes, windows.origin)
         output = model(torch.from_numpy(windows.codes.astype(np.int64)), features)
         for row, (start, end) in enumerate(some):
@@ -156,56 +162,6 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
             stops[start:end] = output.stops[row, inner]
         progress.update(int((some[:, 1] - some[:, 0]).sum()))
     return classes, starts, stops
-
-
-def with_context(genome: Genome, features: pd.DataFrame, splits, predictions) -> tuple:
-    """(odds, starts, stops) with the start context, learned on the training blocks, as a fourth array."""
-    labels = gene_labels(genome, features)
-    training = split_labels(genome, splits) == SPLITS.index("train")
-    odds, starts, stops = predictions
-    return (odds, starts, stops, start_context(genome, labels.start_codons, labels.starts, training & labels.known))
-
-
-def contig_evidence(genome: Genome, contig, predictions, min_length: int) -> Evidence:
-    """Evidence for the candidates of one contig (a row of ``genome.contigs``)."""
-    span = slice(contig.offset, contig.offset + contig.length)
-    parts = (p[span] for p in predictions)
-    return gather(genome.contig_codes(contig.contig), *parts, contig.genetic_code, min_length, contig.circular)
-
-
-def tune_decoder(genome: Genome, features: pd.DataFrame, predictions, splits, min_length: int) -> Decoder:
-    """Fit the decoder on the contig with most validation bases: only candidates inside validation blocks count."""
-    cds = genome_cds(genome, features)
-    rows = splits[(splits["genome"] == genome.name) & (splits["split"] == "validation")]
-    bases = (rows["end"] - rows["start"]).groupby(rows["contig"]).sum()
-    contig = next(c for c in genome.contigs.itertuples(index=False) if c.contig == bases.idxmax())
-    blocks = rows.loc[rows["contig"] == contig.contig, ["start", "end"]].to_numpy()
-    evidence = contig_evidence(genome, contig, predictions, min_length)
-    orfs, mine = evidence.orfs, cds[cds["contig"] == contig.contig]
-    truth = whole_genes(mine)
-    odd = mine[~mine.index.isin(truth.index)]
-    sides = np.where(odd["strand"] == "+", 1, -1)
-    excluded = stop_key(odd["start"].to_numpy(), odd["end"].to_numpy(), sides, contig.length)
-    usable = within(orfs.start, orfs.end, blocks) & ~orfs.partial
-    usable &= ~np.isin(stop_key(orfs.start, orfs.end, orfs.strand, contig.length), excluded)
-    truth = truth[within(truth["start"].to_numpy(), truth["end"].to_numpy(), blocks)]
-    return fit_decoder(evidence, truth, usable, contig.length)
-
-
-def within(start, end, blocks: np.ndarray) -> np.ndarray:
-    """True where [start, end) lies inside one of the sorted, disjoint ``blocks`` (n, 2)."""
-    slot = np.searchsorted(blocks[:, 0], start, side="right") - 1
-    return (slot >= 0) & (end <= blocks[np.maximum(slot, 0), 1])
-
-
-def call_genes(genome: Genome, predictions, decoder: Decoder, min_length: int) -> pd.DataFrame:
-    """Genes of all contigs: contig, start, end, strand, score, partial, codon."""
-    tables = []
-    for contig in genome.contigs.itertuples(index=False):
-        genes = decode(contig_evidence(genome, contig, predictions, min_length), decoder, contig.length)
-        genes.insert(0, "contig", contig.contig)
-        tables.append(genes.sort_values(["start", "end"]))
-    return pd.concat(tables, ignore_index=True)
 
 
 def predict(model: GeneModel, genome: Genome, features, splits, held_out_only: bool):

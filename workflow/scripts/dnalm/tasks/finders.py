@@ -9,7 +9,7 @@ from dnalm.baselines.closed_form import closed_form_predictions
 from dnalm.baselines.finders import LENGTHS, longest_orfs
 from dnalm.io.labels import gene_labels, genome_cds, whole_genes
 from dnalm.sequence.splits import SPLITS, split_labels
-from dnalm.tasks.annotate import call_genes, tune_decoder, with_context
+from dnalm.tasks.calls import call_genes, require_genes, tune_decoder, with_context
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 def closed_form_genes(genome, features: pd.DataFrame, splits, min_length: int) -> pd.DataFrame:
     """Genes of the closed-form finder: counted on training blocks, decoder fitted on validation blocks."""
     labels = gene_labels(genome, features)
+    require_genes(genome, labels, splits)
     training = split_labels(genome, splits) == SPLITS.index("train")
     predictions = with_context(genome, features, splits, closed_form_predictions(genome, labels, training))
     decoder = tune_decoder(genome, features, predictions, splits, min_length)

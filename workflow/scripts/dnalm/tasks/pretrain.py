@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 import shutil
 from pathlib import Path
 
@@ -53,8 +54,8 @@ class WindowSampler:
         draw = np.random.default_rng([self.seed, step]).integers(0, ends[-1], self.batch)
         slot = np.searchsorted(ends, draw, side="right")
         spans = self.intervals[slot]
-        windows = cut(self.genome, spans[:, 0] + draw - (ends - self.room)[slot], self.window)
-        return windows.keep((windows.positions >= spans[:, :1]) & (windows.positions < spans[:, 1:]))
+        starts = spans[:, 0] + draw - (ends - self.room)[slot]
+        return cut(self.genome, starts, self.window, 0).keep(starts[:, None] + np.arange(self.window) < spans[:, 1:])
 
 
 def drop_features(features: Features, rate: float, rng) -> Features:
@@ -96,7 +97,7 @@ class LanguageTask:
 def validation_pieces(intervals: np.ndarray, window: int) -> np.ndarray:
     """Evenly spread pieces of validation intervals, `VALIDATION_BASES` in all at most."""
     pieces = tile(intervals, window)
-    return pieces[:: max(1, round(len(pieces) * window / VALIDATION_BASES))]
+    return pieces[:: math.ceil(len(pieces) * window / VALIDATION_BASES)]
 
 
 @torch.inference_mode()
@@ -111,7 +112,8 @@ def score(model: TwoSided, genome: Genome, pieces: np.ndarray, margin: int, allo
     columns = {name: [] for name in ("causal_forward", "causal_reverse", "two_sided")}
     for first in range(0, len(pieces), batch):
         some = pieces[first : first + batch]
-        windows = cut(genome, some[:, 0] - margin, stride + 2 * margin)
+        windows = cut(genome, some[:, 0] - margin, stride + 2 * margin, margin)
+        windows = windows.keep(_once(genome, some, margin, windows.codes.shape[1]))
         if allowed is not None:
             windows = windows.keep(allowed[windows.positions] & (windows.positions >= 0))
         codes = torch.from_numpy(windows.codes.astype(np.int64))
@@ -124,6 +126,16 @@ def score(model: TwoSided, genome: Genome, pieces: np.ndarray, margin: int, allo
             progress.update(int((some[:, 1] - some[:, 0]).sum()))
     model.train()
     return {name: np.concatenate(rows) if rows else np.empty(0, np.float32) for name, rows in columns.items()}
+
+
+def _once(genome: Genome, pieces: np.ndarray, margin: int, length: int) -> np.ndarray:
+    """Bool (pieces, length): False where a window round a short circular contig meets a base for the second time."""
+    contig = np.searchsorted(genome.contigs["offset"], pieces[:, 0], side="right") - 1
+    size = pieces[:, 1] - pieces[:, 0]
+    spare = genome.contigs["length"].to_numpy()[contig] - size
+    offset = np.arange(length) - margin
+    once = (offset >= -(spare // 2)[:, None]) & (offset < (size + spare - spare // 2)[:, None])
+    return once | ~genome.contigs["circular"].to_numpy(dtype=bool)[contig][:, None]
 
 
 def score_held_out(model: TwoSided, genome: Genome, splits, window: int):
@@ -190,12 +202,13 @@ def pretrain(genome: Genome, splits_path, settings: dict, seed: int, code: str, 
     result = train(task, TrainSettings.of(settings), state_dir, log_csv)
     model.save(folder)
     facts = {"best_step": result.best_step, "steps": result.steps, "bases_seen": result.bases_seen, "weights": weights}
-    write_card(Path(folder) / "README.md", genome, settings, facts, result.history[-1], training)
+    best = next(row for row in result.history if row["step"] == result.best_step)
+    write_card(Path(folder) / "README.md", genome, settings, facts, best, training)
     shutil.rmtree(Path(state_dir) / digest)
     return model
 
 
-def write_card(path, genome: Genome, settings: dict, facts: dict, last: dict, training: np.ndarray) -> None:
+def write_card(path, genome: Genome, settings: dict, facts: dict, best: dict, training: np.ndarray) -> None:
     """The model card."""
     bases = int((training[:, 1] - training[:, 0]).sum())
     lines = [
@@ -204,8 +217,8 @@ def write_card(path, genome: Genome, settings: dict, facts: dict, last: dict, tr
         f"Trained by dnalm {dnalm.__version__} from scratch on the training blocks of `{genome.name}`: {bases:,} bases"
         f", both strands, {facts['bases_seen']:,} bases seen in {facts['steps']:,} steps; the weights are of step "
         f"{facts['best_step']:,}, the best on the validation blocks "
-        f"(last validation: {last['validation_bits_per_base']:.4f} causal and "
-        f"{last['validation_bits_per_base_two_sided']:.4f} two-sided bits per base).",
+        f"({best['validation_bits_per_base']:.4f} causal and "
+        f"{best['validation_bits_per_base_two_sided']:.4f} two-sided bits per base).",
         "",
         f"- Weights: {facts['weights']:,}; width {settings['width']}, {settings['layers']} layers, "
         f"{settings['heads']} heads, attention span {settings['attention_span']} bases per layer.",

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -43,8 +42,11 @@ class StateDirectory:
         self._lock = None
 
     def __enter__(self) -> "StateDirectory":
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self.path / "lock", "a+")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / "lock", "a+")
+        except OSError as error:
+            raise DnalmError(f"{self.path}: cannot write checkpoints here ({error.strerror})") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -103,11 +105,8 @@ class StateDirectory:
                 log.warning("%s: checksum differs, trying the one before", path)
             except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
                 log.warning("%s: not readable (%s), trying the one before", path, error)
+            path.rename(path.with_suffix(".damaged"))  # or it would count as one of the last two
         return None
-
-    def remove(self) -> None:
-        """Delete the directory; call it when the training's output is in place."""
-        shutil.rmtree(self.path)
 
 
 def checksum(tensors: dict[str, Tensor], counters: dict) -> str:

@@ -92,6 +92,7 @@ def train(task, settings: TrainSettings, state_dir, log_csv=None, tensorboard_di
     tensorboard_dir : path, optional
         Also write TensorBoard files there; needs the package ``tensorboard``.
     """
+    writer = _summary_writer() if tensorboard_dir else None
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(settings.threads)
     if settings.budget_minutes:
@@ -107,8 +108,8 @@ def train(task, settings: TrainSettings, state_dir, log_csv=None, tensorboard_di
         run.keep_best()
     if log_csv:
         _write_log(run.result.history, log_csv)
-    if tensorboard_dir:
-        _write_tensorboard(run.result.history, tensorboard_dir)
+    if writer:
+        _write_tensorboard(run.result.history, writer, tensorboard_dir)
     return run.result
 
 
@@ -180,6 +181,11 @@ class _Run:
         begin = time.process_time()
         metrics = self.task.validate()
         result = self.result
+        if not math.isfinite(metrics["loss"]):
+            raise DnalmError(
+                f"the validation loss is {metrics['loss']} after step {result.steps}: lower learning_rate, and check "
+                "that the validation blocks hold bases other than N"
+            )
         row = {"step": result.steps, "bases_seen": result.bases_seen, "learning_rate": rate}
         count = self.sums.pop("steps", 1)
         row |= {f"train_{k}": v / count for k, v in self.sums.items()}
@@ -258,12 +264,16 @@ def _write_log(history: list[dict], path) -> None:
         writer.writerows(history)
 
 
-def _write_tensorboard(history: list[dict], folder) -> None:
+def _summary_writer():
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise InputError("TensorBoard is not installed", "tensorboard", "pip install tensorboard") from error
-    with SummaryWriter(str(folder)) as writer:
+    return SummaryWriter
+
+
+def _write_tensorboard(history: list[dict], summary_writer, folder) -> None:
+    with summary_writer(str(folder)) as writer:
         for row in history:
             for name, value in row.items():
                 writer.add_scalar(name, value, row["bases_seen"])

@@ -12,8 +12,9 @@ LN2 = math.log(2.0)
 
 
 def negative_log_likelihood(logp_BL4: Tensor, codes_BL: Tensor) -> Tensor:
-    """Mean over A C G T of ``-log p`` of the true base, in nats; N and padding (code 4) do not count."""
-    return F.nll_loss(logp_BL4.flatten(0, 1), codes_BL.flatten(), ignore_index=4)
+    """Mean over A C G T of ``-log p`` of the true base, in nats; N and padding (code 4) do not count; 0 without any."""
+    total = F.nll_loss(logp_BL4.flatten(0, 1), codes_BL.flatten(), ignore_index=4, reduction="sum")
+    return total / (codes_BL < 4).sum().clamp(min=1)
 
 
 def two_sided_objective(output: Output, codes_BL: Tensor) -> tuple[Tensor, dict[str, float]]:
