@@ -16,6 +16,7 @@ from dnalm.tasks.decode import (
     STARTS_KEPT,
     Decoder,
     Evidence,
+    _ruled_out,
     class_odds,
     decode,
     fit_decoder,
@@ -189,6 +190,22 @@ def test_genes_of_the_reverse_strand_and_across_the_origin_are_recognised():
     for other in fits[1:]:
         np.testing.assert_allclose(other.start_weights, fits[0].start_weights, atol=1e-2)
         np.testing.assert_allclose(other.gene_weights, fits[0].gene_weights, atol=1e-2)
+
+
+def test_candidates_that_overlap_a_true_gene_are_ruled_out():
+    rng = np.random.default_rng(12)
+    starts = np.sort(rng.integers(0, 9000, 25))
+    truth = pd.DataFrame({"start": starts, "end": starts + rng.integers(90, 900, 25)}).sample(frac=1, random_state=1)
+    begin = rng.integers(0, 9500, 300)
+    end, nothing = begin + rng.integers(90, 600, 300), np.zeros(300, dtype=np.int64)
+    orfs = Orfs(begin, end, nothing + 1, np.arange(300), nothing, nothing.astype(bool))
+    covered = set()
+    for gene in truth.itertuples():
+        covered |= set(range(gene.start, gene.end))
+    expected = [len(covered & set(range(a, b))) > min(60, (b - a) // 2) for a, b in zip(begin, end, strict=True)]
+    assert _ruled_out(orfs, truth).tolist() == expected
+    assert 0 < sum(expected) < 300
+    assert not _ruled_out(orfs, truth.iloc[:0]).any()
 
 
 def test_without_genes_the_guess_stays():

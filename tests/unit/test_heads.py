@@ -80,12 +80,12 @@ def test_padding_of_whole_patches_changes_nothing(patches, left, right, seed, me
 
 
 def test_a_label_reads_its_context_to_a_definite_distance():
-    """The reach of the backbone, two convolutions over bases, five dilated ones over patches of three."""
-    i, length = 240, 480
+    """The reach of the backbone, two convolutions over bases, six dilated ones over patches of three."""
+    i, length = 480, 960
     codes = random_codes(3, 1, length)
     backbone = SMALL.layers * (SMALL.attention_span - 1) + 1
-    reach = 3 * 2 * (1 + 2 + 4 + 8 + 16) + 2 * 5 + backbone
-    # base 240 is the first of its patch, so its patch adds two bases on the right
+    reach = 3 * 2 * (1 + 2 + 4 + 8 + 16 + 32) + 2 * 5 + backbone
+    # base 480 is the first of its patch, so its patch adds two bases on the right
     for side, farthest in ((-1, reach), (1, reach + 2)):
         far = np.arange(farthest - 15, farthest + 16)
         changed = np.repeat(codes, len(far), axis=0)

@@ -5,6 +5,7 @@ rule evaluate_pretrain:
     input:
         genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
         splits=f"{RESULTS}/splits.tsv",
+        leakage=f"{RESULTS}/leakage.tsv",
         dnalm=f"{RESULTS}/pretrain/scores/dnalm.npz",
         markov_orders=f"{RESULTS}/pretrain/scores/markov_orders.npz",
         markov_mixture=f"{RESULTS}/pretrain/scores/markov_mixture.npz",

@@ -142,8 +142,8 @@ class Annotate(Optimiser):
 
     labels: Literal["genes"] = Field("genes", description="What is annotated.")
     bases_seen: Positive | None = Field(2_000_000, description="Length of the fine-tuning in bases; reproducible.")
-    window: Positive = Field(768, ge=96, multiple_of=3, description="Bases per window; a multiple of 3.")
-    batch_windows: Positive = Field(6, description="Windows per step.")
+    window: Positive = Field(2304, ge=96, multiple_of=3, description="Bases per window; a multiple of 3.")
+    batch_windows: Positive = Field(2, description="Windows per step.")
     validate_every: Positive = Field(300_000, description="Bases between validations.")
     warmup_steps: int = Field(30, ge=0, description="Steps of linear warm-up.")
     min_length: Positive = Field(90, ge=30, description="Shortest gene that is called, in bases.")

@@ -12,8 +12,11 @@ from dnalm.sequence.splits import split_intervals
 CAUSAL, TWO_SIDED = "bits_per_base", "bits_per_base_two_sided"
 
 
-def strata_of(genome, labels: GeneLabels, features: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Bool masks over global positions: all, coding (and by codon position), intergenic, rna."""
+def strata_of(genome, labels: GeneLabels, features: pd.DataFrame, leakage: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Bool masks over global positions: all, coding (and by codon position), intergenic, rna, repeat, unique.
+
+    Repeats are the held-out windows of the leakage audit that match the training blocks; unique is everything else.
+    """
     coding = labels.classes[:, 1:] > 0
     known = labels.known
     rna = np.zeros(len(genome.codes), dtype=bool)
@@ -23,7 +26,11 @@ def strata_of(genome, labels: GeneLabels, features: pd.DataFrame) -> dict[str, n
     strata = {"all": np.ones(len(rna), dtype=bool), "coding": coding.any(1) & known}
     for position in range(3):
         strata[f"codon_position_{position + 1}"] = (coding[:, position] | coding[:, position + 3]) & known
-    return strata | {"intergenic": ~coding.any(1) & known & ~rna, "rna": rna}
+    repeat = np.zeros(len(rna), dtype=bool)
+    for w in leakage[leakage["matched"] > 0].itertuples(index=False):
+        offset = genome.offset(w.contig)
+        repeat[offset + w.start : offset + w.end] = True
+    return strata | {"intergenic": ~coding.any(1) & known & ~rna, "rna": rna, "repeat": repeat, "unique": ~repeat}
 
 
 def method_bits(paths: dict[str, str]) -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
@@ -51,14 +58,14 @@ def method_bits(paths: dict[str, str]) -> tuple[np.ndarray, dict[tuple[str, str]
     return intervals, bits
 
 
-def evaluate_language(genome, splits, labels, features, paths, settings: dict, seed: int, common: dict):
+def evaluate_language(genome, splits, labels, features, leakage, paths, settings: dict, seed: int, common: dict):
     """Rows of metrics and comparisons of the pretrain stage.
 
     ``settings`` is the evaluate section; ``common`` the columns study, stage, dataset and splits_sha256.
     """
     intervals, bits = method_bits(paths)
     position = np.concatenate([np.arange(a, b) for a, b in intervals])
-    strata = strata_of(genome, labels, features)
+    strata = strata_of(genome, labels, features, leakage)
     metrics, comparisons = [], []
     for split in ("validation", "test"):
         units = units_of(split_intervals(genome, splits, split), settings["unit"])

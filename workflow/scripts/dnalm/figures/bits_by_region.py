@@ -19,7 +19,7 @@ from dnalm.figures.style import (
     pick,
 )
 
-STRATA = ["all", "coding", "codon_position_1", "codon_position_2", "codon_position_3", "intergenic", "rna"]
+STRATA = ["all", "unique", "coding", "codon_position_1", "codon_position_2", "codon_position_3", "intergenic", "rna"]
 PANELS = {
     "bits_per_base": ("Causal", ["dnalm", "markov_mixture"]),
     "bits_per_base_two_sided": ("Two-sided", ["dnalm", "flank_counts"]),
@@ -113,7 +113,7 @@ def _alt(table: pd.DataFrame) -> str:
     for metric, (title, methods) in PANELS.items():
         rows = pick(table, metric=metric).dropna(subset="value").set_index(["method", "stratum"])["value"]
         every = " against ".join(f"{method_label(m)} {rows.get((m, 'all'), np.nan):.3f}" for m in methods)
-        mine = rows.get("dnalm", pd.Series(dtype=float)).drop("all", errors="ignore")
+        mine = rows.get("dnalm", pd.Series(dtype=float)).drop(["all", "unique"], errors="ignore")
         ends = ""
         if len(mine):
             low, high = mine.idxmin(), mine.idxmax()

@@ -88,7 +88,8 @@ STRATUM_LABELS = {
     "codon_position_3": "Codon position 3",
     "intergenic": "Intergenic",
     "rna": "RNA genes",
-    "repeat": "Repeats",
+    "repeat": "Repeats of training",
+    "unique": "Without repeats",
 }
 METHOD_COLOURS = {
     "dnalm": "#0B4F8A",

@@ -57,7 +57,7 @@ class GeneHead(nn.Module):
     the codon position of each of its bases.
     """
 
-    def __init__(self, backbone_width: int, width: int = 96, base_width: int = 48, dilations=(1, 2, 4, 8, 16)):
+    def __init__(self, backbone_width: int, width: int = 96, base_width: int = 48, dilations=(1, 2, 4, 8, 16, 32)):
         super().__init__()
         self.enter = nn.Linear(2 * backbone_width + 5, base_width)
         self.local = nn.ModuleList(ConvBlock(base_width, 11, 1) for _ in range(2))

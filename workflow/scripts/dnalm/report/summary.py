@@ -25,7 +25,7 @@ TWINS = {
 GENE_SCORES = {"gene_f1_3prime": "F1 at the stop codon", "gene_f1_exact": "F1 with the right start as well"}
 TWIN_SCORES = {**GENE_SCORES, "base_f1": "F1 per base"}
 #: Strata that the text judges one by one; codon positions are in the table.
-REGIONS = ("coding", "intergenic", "rna", "repeat")
+REGIONS = ("unique", "coding", "intergenic", "rna", "repeat")
 #: Share of a window from which on it counts as copied.
 COPIED = 0.5
 

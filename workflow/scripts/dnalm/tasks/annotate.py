@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 #: Weight of the start and stop losses (nats per kilobase, about one gene) beside the class loss (nats per base).
 SITE_WEIGHT = 0.1
 #: Context on each side of a base when a genome is read, and bases read at a time; multiples of 3.
-MARGIN, STRIDE = 288, 1536
+MARGIN, STRIDE = 480, 3072
 #: Validation bases that are looked at during fine-tuning.
 VALIDATION_BASES = 60_000
 
@@ -150,8 +150,8 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
     starts, stops = np.full((2, total, 2), -20.0, dtype=np.float32)
     pieces = tile(intervals, STRIDE)
     progress = Progress(int((pieces[:, 1] - pieces[:, 0]).sum()), "bases", log)
-    for first in range(0, len(pieces), 4):
-        some = pieces[first : first + 4]
+    for first in range(0, len(pieces), 2):
+        some = pieces[first : first + 2]
         windows = cut(genome, some[:, 0] - MARGIN, STRIDE + 2 * MARGIN, MARGIN)
         features = model.backbone.lookup(windows.codes, windows.origin)
         output = model(torch.from_numpy(windows.codes.astype(np.int64)), features)

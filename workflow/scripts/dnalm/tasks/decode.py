@@ -15,11 +15,13 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from dnalm.io.tables import write_json
-from dnalm.sequence.orfs import WRAP, Orfs, find_orfs, select_genes
+from dnalm.sequence.orfs import MAX_SAME, WRAP, Orfs, find_orfs, select_genes
 
 #: Starts per stop codon that take part in the choice of genes.
 STARTS_KEPT = 4
 CLIP = 6.0
+#: Inverse strength of the penalty on the standardised gene weights.
+RIDGE = 0.1
 #: Where the fit of the start weights begins, and what it is drawn to when there is little data.
 GUESS = (0.5, 0.3, 0.5)
 
@@ -145,12 +147,37 @@ def fit_decoder(evidence: Evidence, truth: pd.DataFrame, usable: np.ndarray, len
     is_start = is_gene & np.isin(start_key(orfs.start, orfs.end, orfs.strand, length), true_start)
     weights = _fit_starts(evidence, usable & is_start, usable & is_gene)
     _, best = rank_starts(evidence, weights)
-    rows = usable & best
+    rows = usable & best & (is_gene | ~_ruled_out(orfs, truth))
     x, y = gene_features(evidence)[rows], is_gene[rows]
     if y.all() or not y.any():
         return Decoder(weights, (0.0, 1.0, 1.0, 0.0, 0.0, 0.0), -1.0)
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(x, y)
-    return Decoder(weights, tuple(float(w) for w in model.coef_[0]), float(model.intercept_[0]))
+    scale = x.std(axis=0)
+    scale[scale == 0] = 1.0
+    model = LogisticRegression(C=RIDGE, max_iter=1000).fit((x - x.mean(axis=0)) / scale, y)
+    slopes = model.coef_[0] / scale
+    bias = model.intercept_[0] - (slopes * x.mean(axis=0)).sum()
+    return Decoder(weights, tuple(float(w) for w in slopes), float(bias))
+
+
+def _ruled_out(orfs: Orfs, truth: pd.DataFrame) -> np.ndarray:
+    """Candidates that could not be chosen beside the true genes, because they overlap them too far.
+
+    The programme decides between rivals; the gene score is about candidates that have no better rival.
+    """
+    if truth.empty:
+        return np.zeros(len(orfs), dtype=bool)
+    genes = truth.sort_values("start")
+    start, end = genes["start"].to_numpy(), np.maximum.accumulate(genes["end"].to_numpy())
+    start = np.maximum(start, np.concatenate([[0], end[:-1]]))  # a base under two genes counts once
+    before = np.concatenate([[0], np.cumsum(np.maximum(end - start, 0))])
+
+    def covered(place):
+        slot = np.searchsorted(start, place, side="right") - 1
+        inside = np.clip(np.minimum(place, end[slot]) - start[slot], 0, None)
+        return np.where(slot >= 0, before[np.maximum(slot, 0)] + inside, 0)
+
+    overlap = covered(orfs.end) - covered(orfs.start)
+    return overlap > np.minimum(MAX_SAME, (orfs.end - orfs.start) // 2)
 
 
 def _fit_starts(evidence: Evidence, right: np.ndarray, candidates: np.ndarray) -> tuple[float, ...]:
