@@ -107,7 +107,7 @@ def test_the_tables_hold_every_key_with_its_default_and_range():
     assert tables["Top level"]["study"][1] == "**needed**"
     assert tables["splits"]["block"][1:] == ["`20000`", "whole number, at least 1000"]
     assert tables["splits"]["by"][1:] == ['`"block"`', "`block` or `contig`"]
-    assert tables["annotate"]["window"][1:] == ["`768`", "whole number, at least 96, a multiple of 3"]
+    assert tables["annotate"]["window"][1:] == ["`2304`", "whole number, at least 96, a multiple of 3"]
     assert tables["genomes.<name>"]["circular"][1:] == ["none", "`true` or `false`, or `null`"]
 
 
