@@ -21,7 +21,7 @@ from dnalm.models.memory import NgramMemory
 from dnalm.sequence.alphabet import N
 from dnalm.sequence.batches import Batch
 from dnalm.sequence.splits import make_splits, split_intervals
-from dnalm.tasks import annotate, calls
+from dnalm.tasks import annotate, calls, predict
 from dnalm.tasks.decode import Decoder, decode, stop_key
 from dnalm.tasks.pretrain import WindowSampler, new_model
 
@@ -358,8 +358,8 @@ def test_it_is_not_looked_at_in_validation_where_the_gap_is_narrower_than_the_wi
 
 def test_predictions_of_held_out_blocks_are_those_of_the_whole_genome(planted, trained):
     genome, splits = planted.genome, planted.splits
-    whole = annotate.predict(trained[0], genome, planted.features, splits, False)
-    held = annotate.predict(trained[0], genome, planted.features, splits, True)
+    whole = predict.predict(trained[0], genome, planted.features, splits, False)
+    held = predict.predict(trained[0], genome, planted.features, splits, True)
     assert whole[1].tolist() == [[0, len(genome.codes)]]
     names = ("validation", "test")
     assert held[1].tolist() == np.concatenate([split_intervals(genome, splits, n) for n in names]).tolist()
@@ -372,7 +372,7 @@ def test_predictions_of_held_out_blocks_are_those_of_the_whole_genome(planted, t
 
 
 def test_genes_are_found_from_end_to_end(planted, trained):
-    calls, decoder, intervals, columns = annotate.find_genes(
+    calls, decoder, intervals, columns = predict.find_genes(
         trained[0], planted.genome, planted.features, planted.splits, 90, False
     )
     assert list(calls.columns) == ["contig", "start", "end", "strand", "score", "partial", "codon"]

@@ -72,7 +72,7 @@ if STUDY.annotate:
             held_out_only=False,
             threads=ANNOTATE["threads"],
             min_length=ANNOTATE["min_length"],
-            code=code_digest("tasks/annotate.py"),
+            code=code_digest("tasks/predict.py"),
         threads: ANNOTATE["threads"]
         priority: 80
         resources:
@@ -100,7 +100,7 @@ if STUDY.annotate:
             held_out_only=True,
             threads=ANNOTATE["threads"],
             min_length=ANNOTATE["min_length"],
-            code=code_digest("tasks/annotate.py"),
+            code=code_digest("tasks/predict.py"),
         priority: 10
 
     rule write_genes:

@@ -8,7 +8,8 @@ from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet, write_scores
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
-from dnalm.tasks.annotate import find_genes, load_gene_model
+from dnalm.tasks.annotate import load_gene_model
+from dnalm.tasks.predict import find_genes
 
 start_log(snakemake)
 p, genome = snakemake.params, load_genome(Path(snakemake.input[0]).parent)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dnalm.errors import InputError
 from dnalm.io.annotation import coding_sequences
 from dnalm.sequence.genetic_code import codon_index, genetic_code
+from dnalm.sequence.splits import SPLITS, split_labels
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,21 @@ def candidate_codons(genome) -> tuple[np.ndarray, np.ndarray]:
             starts[span, side] = begins if side == 0 else begins[::-1]
             stops[span, side] = ends if side == 0 else ends[::-1]
     return starts, stops
+
+
+def require_genes(genome, labels: GeneLabels, splits) -> None:
+    """Refuse a study without annotated genes to learn from.
+
+    Raises
+    ------
+    InputError
+        If the training or the validation blocks hold no start codon of a whole gene.
+    """
+    place = split_labels(genome, splits)
+    for name in ("train", "validation"):
+        if not (labels.starts.any(1) & (place == SPLITS.index(name))).any():
+            raise InputError(
+                f"no annotated genes in the {name} blocks",
+                f"genomes: {genome.name}",
+                "Give an annotation (GenBank, or a GFF3 as `annotation`), or leave genes out with annotate: null",
+            )

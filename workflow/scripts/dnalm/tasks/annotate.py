@@ -1,4 +1,4 @@
-"""Gene finding: fine-tune a language model to label every base, read a genome with it, decode genes."""
+"""Gene finding: fine-tune a language model to label every base, and read a genome with it."""
 
 import logging
 import shutil
@@ -12,14 +12,12 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import GeneLabels, gene_labels
+from dnalm.io.labels import GeneLabels, gene_labels, require_genes
 from dnalm.models.backbone import TwoSided, memory_tensors, read_tensors
 from dnalm.models.config import ModelConfig
-from dnalm.models.heads import CLASSES, GeneModel
+from dnalm.models.heads import GeneModel
 from dnalm.sequence.batches import cut, tile
 from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
-from dnalm.tasks.calls import call_genes, require_genes, tune_decoder, with_context
-from dnalm.tasks.decode import class_odds
 from dnalm.tasks.pretrain import WindowSampler, new_model, training_digest
 from dnalm.training.loop import TrainSettings, train
 from dnalm.training.progress import Progress
@@ -162,25 +160,3 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
             stops[start:end] = output.stops[row, inner]
         progress.update(int((some[:, 1] - some[:, 0]).sum()))
     return classes, starts, stops
-
-
-def predict(model: GeneModel, genome: Genome, features, splits, held_out_only: bool):
-    """(odds, starts, stops, context) for the decoder, and (intervals, columns) of the class probabilities.
-
-    With ``held_out_only`` only validation and test blocks are read, with the margin that decoding at their edges needs.
-    """
-    whole = genome.contigs["offset"].to_numpy()[:, None] + np.array([0, 1]) * genome.contigs[["length"]].to_numpy()
-    held_out = np.concatenate([split_intervals(genome, splits, name) for name in ("validation", "test")])
-    intervals = held_out if held_out_only else whole
-    classes, starts, stops = read_genome(model, genome, intervals)
-    place = np.concatenate([np.arange(a, b) for a, b in intervals])
-    columns = {f"p{c}": np.exp(classes[place, c]) for c in range(len(CLASSES))}
-    return with_context(genome, features, splits, (class_odds(classes), starts, stops)), intervals, columns
-
-
-def find_genes(model: GeneModel, genome: Genome, features, splits, min_length: int, held_out_only: bool):
-    """Gene calls, the fitted decoder, and the class probabilities (intervals, columns) behind them."""
-    predictions, intervals, columns = predict(model, genome, features, splits, held_out_only)
-    decoder = tune_decoder(genome, features, predictions, splits, min_length)
-    log.info("decoder fitted on validation blocks: %s", decoder)
-    return call_genes(genome, predictions, decoder, min_length), decoder, intervals, columns

@@ -7,30 +7,11 @@ start context (length, 2); see `dnalm.tasks.decode.gather`.
 import numpy as np
 import pandas as pd
 
-from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import GeneLabels, gene_labels, genome_cds, whole_genes
+from dnalm.io.labels import gene_labels, genome_cds, whole_genes
 from dnalm.sequence.splits import SPLITS, split_labels
 from dnalm.sequence.start_context import start_context
 from dnalm.tasks.decode import Decoder, Evidence, decode, fit_decoder, gather, stop_key
-
-
-def require_genes(genome: Genome, labels: GeneLabels, splits) -> None:
-    """Refuse a study without annotated genes to learn from.
-
-    Raises
-    ------
-    InputError
-        If the training or the validation blocks hold no start codon of a whole gene.
-    """
-    place = split_labels(genome, splits)
-    for name in ("train", "validation"):
-        if not (labels.starts.any(1) & (place == SPLITS.index(name))).any():
-            raise InputError(
-                f"no annotated genes in the {name} blocks",
-                f"genomes: {genome.name}",
-                "Give an annotation (GenBank, or a GFF3 as `annotation`), or leave genes out with annotate: null",
-            )
 
 
 def with_context(genome: Genome, features: pd.DataFrame, splits, predictions) -> tuple:

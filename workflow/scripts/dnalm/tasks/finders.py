@@ -7,9 +7,9 @@ import pandas as pd
 
 from dnalm.baselines.closed_form import closed_form_predictions
 from dnalm.baselines.finders import LENGTHS, longest_orfs
-from dnalm.io.labels import gene_labels, genome_cds, whole_genes
+from dnalm.io.labels import gene_labels, genome_cds, require_genes, whole_genes
 from dnalm.sequence.splits import SPLITS, split_labels
-from dnalm.tasks.calls import call_genes, require_genes, tune_decoder, with_context
+from dnalm.tasks.calls import call_genes, tune_decoder, with_context
 
 log = logging.getLogger(__name__)
 
