@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict
 
 import numpy as np
@@ -179,3 +180,12 @@ def test_a_memory_is_looked_up_where_it_was_made():
     other = memory.lookup(codes, ("another digest", positions))
     assert (other.forward[..., 4] >= own.forward[..., 4]).all()
     assert (other.forward[..., 4] > own.forward[..., 4]).any()
+
+
+def test_others_may_read_a_model_as_far_as_the_umask_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        small_model().save(tmp_path)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o640

@@ -8,6 +8,7 @@ output. Every base is scored in one pass, and nothing ever sees the base it pred
 Shapes: B batch, L length, D width, K memory orders, M memory flanks; 4 = bases A C G T.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,7 +169,7 @@ class TwoSided(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         self.config.save(folder / "config.json")
         tensors = {k: v.contiguous() for k, v in self.state_dict().items()}
-        save_file(tensors | memory_tensors(self.memory), folder / "model.safetensors", {"format": "pt"})
+        write_tensors(tensors | memory_tensors(self.memory), folder / "model.safetensors")
 
     @classmethod
     def load(cls, folder) -> "TwoSided":
@@ -188,6 +189,14 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], folder) -> None:
         raise InputError(
             f"weights and config.json do not belong together ({error})", str(folder), "Run the workflow again"
         ) from error
+
+
+def write_tensors(tensors: dict[str, Tensor], path) -> None:
+    """Write a safetensors file that others may read as far as the umask allows; the library makes it private."""
+    save_file(tensors, path, {"format": "pt"})
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(path).chmod(0o666 & ~mask)
 
 
 def memory_tensors(memory: NgramMemory) -> dict[str, Tensor]:

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 
 from dnalm.io.fasta import Genome
 from dnalm.io.labels import GeneLabels, gene_labels, require_genes
-from dnalm.models.backbone import TwoSided, memory_tensors, read_tensors
+from dnalm.models.backbone import TwoSided, memory_tensors, read_tensors, write_tensors
 from dnalm.models.config import ModelConfig
 from dnalm.models.heads import GeneModel
 from dnalm.sequence.batches import cut, tile
@@ -124,7 +123,7 @@ def save_gene_model(model: GeneModel, folder) -> None:
     model.backbone.config.save(folder / "config.json")
     memory = model.backbone.memory
     tensors = {k: v.contiguous() for k, v in model.state_dict().items()} | memory_tensors(memory)
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    write_tensors(tensors, folder / "model.safetensors")
 
 
 def load_gene_model(folder) -> GeneModel:
