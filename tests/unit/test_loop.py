@@ -238,7 +238,7 @@ def test_without_tensorboard_the_error_says_what_to_install(tmp_path, monkeypatc
     seen = []
     task = ToyTask(hook=lambda *where: seen.append(where))
     with pytest.raises(InputError, match=r"TensorBoard is not installed\. pip install tensorboard"):
-        train(task, TrainSettings(**SETTINGS), tmp_path, tensorboard_dir=tmp_path / "board")
+        train(task, TrainSettings(**SETTINGS, tensorboard=True), tmp_path, tmp_path / "log.csv")
     assert seen == [], "found out only after the training"
 
 
@@ -247,7 +247,7 @@ def test_tensorboard_gets_every_value_over_bases(tmp_path, monkeypatch):
 
     class Writer:
         def __init__(self, folder):
-            self.folder = folder
+            assert folder == str(tmp_path / "tensorboard")
 
         def __enter__(self):
             return self
@@ -260,7 +260,7 @@ def test_tensorboard_gets_every_value_over_bases(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", type(sys)("fake"))
     sys.modules["torch.utils.tensorboard"].SummaryWriter = Writer
-    result = train(ToyTask(), TrainSettings(**SETTINGS), tmp_path, tensorboard_dir=tmp_path / "board")
+    result = train(ToyTask(), TrainSettings(**SETTINGS, tensorboard=True), tmp_path, tmp_path / "log.csv")
     expected = [(name, value, row["bases_seen"]) for row in result.history for name, value in row.items()]
     assert written == [*expected, "closed"]
 

@@ -88,6 +88,9 @@ class Optimiser(Section):
     decay_fraction: float = Field(0.5, ge=0, le=1, description="Last part of the training with linear decay to zero.")
     patience: Positive = Field(5, description="Validations without gain before the training stops.")
     checkpoint_seconds: float = Field(30.0, gt=0, description="Seconds between checkpoints.")
+    tensorboard: bool = Field(
+        False, description="Also write TensorBoard files beside log.csv; needs `pip install tensorboard`."
+    )
     threads: Positive = Field(1, description="CPU threads; changes floating-point sums, so it is part of the science.")
 
     @model_validator(mode="after")

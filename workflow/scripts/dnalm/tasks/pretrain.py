@@ -172,9 +172,9 @@ def new_model(settings: dict, genome: Genome, training: np.ndarray, seed: int, m
 def training_digest(settings: dict, *parts) -> str:
     """Identity of a training: its config section and anything else that JSON can hold.
 
-    How often checkpoints are written changes nothing, so that key does not count.
+    What changes nothing (how often checkpoints are written, TensorBoard files) does not count.
     """
-    parts = ({k: v for k, v in settings.items() if k != "checkpoint_seconds"}, *parts)
+    parts = ({k: v for k, v in settings.items() if k not in ("checkpoint_seconds", "tensorboard")}, *parts)
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -51,6 +51,8 @@ class TrainSettings:
     """Seconds between checkpoints."""
     threads: int = 1
     """CPU threads."""
+    tensorboard: bool = False
+    """Also write TensorBoard files, in a folder beside the log."""
 
     def __post_init__(self):
         if (self.bases_seen is None) == (self.budget_minutes is None):
@@ -76,7 +78,7 @@ class TrainResult:
     history: list[dict] = field(default_factory=list)
 
 
-def train(task, settings: TrainSettings, state_dir, log_csv=None, tensorboard_dir=None) -> TrainResult:
+def train(task, settings: TrainSettings, state_dir, log_csv=None) -> TrainResult:
     """Train ``task.model`` and leave the weights of its best validation in it.
 
     Parameters
@@ -88,11 +90,10 @@ def train(task, settings: TrainSettings, state_dir, log_csv=None, tensorboard_di
     state_dir : path
         Checkpoints live in ``state_dir/<digest>``; a training that was killed goes on from there.
     log_csv : path, optional
-        One row per validation.
-    tensorboard_dir : path, optional
-        Also write TensorBoard files there; needs the package ``tensorboard``.
+        One row per validation. With ``settings.tensorboard`` the folder ``tensorboard`` beside it gets the same numbers
+        for TensorBoard (needs the package ``tensorboard``).
     """
-    writer = _summary_writer() if tensorboard_dir else None
+    writer = _summary_writer() if settings.tensorboard and log_csv else None
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(settings.threads)
     if settings.budget_minutes:
@@ -109,7 +110,7 @@ def train(task, settings: TrainSettings, state_dir, log_csv=None, tensorboard_di
     if log_csv:
         _write_log(run.result.history, log_csv)
     if writer:
-        _write_tensorboard(run.result.history, writer, tensorboard_dir)
+        _write_tensorboard(run.result.history, writer, Path(log_csv).with_name("tensorboard"))
     return run.result
 
 
