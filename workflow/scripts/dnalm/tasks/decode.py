@@ -20,7 +20,7 @@ from dnalm.sequence.orfs import MAX_SAME, WRAP, Orfs, find_orfs, select_genes
 #: Starts per stop codon that take part in the choice of genes.
 STARTS_KEPT = 4
 CLIP = 6.0
-#: Inverse strength of the penalty on the standardised gene weights; chosen, like their fit, on E. coli K-12.
+#: Inverse strength of the penalty on the standardised gene weights; chosen on E. coli K-12 (docs/evaluation.md).
 RIDGE = 0.3
 #: Where the fit of the start weights begins, and what it is drawn to when there is little data.
 GUESS = (0.5, 0.3, 0.5)
