@@ -12,7 +12,7 @@ export PYTHONHASHSEED := 0
 # One job a core: libraries must not start threads of their own.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup run test lint format bench verify unlock estimate docs showcase dry-run clean
+.PHONY: help setup run test lint format bench bench-lm verify unlock estimate docs showcase dry-run clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -56,6 +56,10 @@ showcase: setup ## after a run of the default study: its figures, table and expe
 
 bench: setup ## measure speed and memory of the library's core (results/benchmarks)
 	$(BIN)/python benchmarks/core.py
+	$(BIN)/python benchmarks/memory.py
+
+bench-lm: setup ## language models against Hugging Face's: speed, memory, time to quality (half an hour)
+	$(BIN)/python benchmarks/lm.py
 
 verify: setup ## compare results/chlamydia with config/expected/chlamydia.tsv
 	$(BIN)/python -m dnalm.evaluate.verify results/chlamydia/all_metrics.tsv config/expected/chlamydia.tsv

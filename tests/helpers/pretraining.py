@@ -2,12 +2,14 @@
 
 import bisect
 import functools
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from dnalm.io.tables import write_tsv
+from dnalm.sequence.tokenizers import SequenceTokenizer, make_tokenizer
 from dnalm.tasks.pretrain import pretrain
 from helpers.genomes import splits_of
 from helpers.models import contigs_of
@@ -16,6 +18,7 @@ from helpers.models import contigs_of
 SETTINGS = {
     "bases_seen": 12_288, "window": 64, "batch_windows": 4, "width": 16, "layers": 1, "heads": 1, "attention_span": 16,
     "memory_orders": [1, 2, 3, 4, 6, 8], "memory_flanks": [(1, 1), (2, 2), (5, 5), (7, 5), (5, 7)],
+    "architecture": "two_sided", "objective": "two_sided", "mask_rate": 0.15, "soft_mask_weight": 0.1,
     "feature_dropout": 0.1, "validate_every": 2048, "warmup_steps": 5, "patience": 99, "checkpoint_seconds": 0.0,
     "threads": 1,
 }  # fmt: skip
@@ -42,15 +45,31 @@ def toy_genome(seed=1, length=9000):
     return contigs_of([length], np.array(codes, dtype=np.uint8))
 
 
-def run(folder, genome=None, code="code", seed=1, splits=SPLITS, **settings):
-    """Pretrain in ``folder``: state in state/, model in model/, log in log.csv."""
-    folder = Path(folder)
+def run(folder, genome=None, code="code", seed=1, splits=SPLITS, tokens=None, **settings):
+    """Pretrain in ``folder``: state in state/, model in model/, log in log.csv. ``tokens`` is a section of a study."""
+    folder, genome = Path(folder), genome or toy_genome()
+    settings, tokenizer = {**SETTINGS, **settings}, None
+    if tokens:
+        made = make_tokenizer(tokens, settings["objective"] == "masked", [genome.codes[:6000]])
+        tokenizer = SequenceTokenizer(made)
     write_tsv(splits, folder / "splits.tsv")
     return pretrain(
-        genome or toy_genome(), folder / "splits.tsv", {**SETTINGS, **settings}, seed, code, folder / "state",
-        folder / "model", folder / "log.csv",
+        genome, folder / "splits.tsv", settings, seed, code, folder / "state", folder / "model", folder / "log.csv",
+        tokenizer,
     )  # fmt: skip
 
 
+def source_bits(genome, start, end):
+    """Bits of each base under the true source: from the left, and from both sides (three factors)."""
+    p, x = markov_source(), genome.codes
+    causal = [-np.log2(p[x[i - 2], x[i - 1], x[i]]) for i in range(start, end)]
+    both = []
+    for i in range(start, end):
+        b = np.arange(4)
+        joint = p[x[i - 2], x[i - 1], b] * p[x[i - 1], b, x[i + 1]] * p[b, x[i + 1], x[i + 2]]
+        both.append(-np.log2(joint[x[i]] / joint.sum()))
+    return np.array(causal), np.array(both)
+
+
 if __name__ == "__main__":
-    run(sys.argv[1])
+    run(sys.argv[1], **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}"))

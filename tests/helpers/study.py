@@ -148,9 +148,26 @@ def write_figures(folder, captions, names):
         (captions / f"{name}.rst").write_text(f"Caption of *{name}* with ``code`` and **weight**.\n")
 
 
-def make_study(root, contig="c1", annotate=True, language=None, genes=None):
+def final_rows(seeds=(1, 2)):
+    """`language_rows` of a final training from several seeds: test rows alone, mean first; and a recounted memory."""
+    metrics, comparisons = language_rows()
+    metrics = [row for row in metrics if row["split"] == "test"]
+    for row in [row for row in metrics if row["method"] == "dnalm"]:
+        row["seed"] = "mean"
+        shifts = [(i - (len(seeds) - 1) / 2) * 0.01 for i in range(len(seeds))]
+        for seed, shift in zip(seeds, shifts, strict=True):
+            metrics.append(row | {"seed": seed, "value": row["value"] + shift})
+    for stratum in ("all", "coding", "intergenic"):
+        place = ("pretrain", "dnalm_recounted", "bits_per_base_two_sided")
+        metrics.append(metric_row(*place, 0.9, stratum=stratum, seed=seeds[0]))
+        comparisons.append(comparison_row(*place, 0.1, 0.05, 0.15, stratum))
+    return metrics, comparisons
+
+
+def make_study(root, contig="c1", annotate=True, language=None, genes=None, pretrain=None):
     """Write a study below ``root``; returns the arguments of `dnalm.report.inputs.read_inputs`."""
     config = {"study": "made", "genomes": {"g": {"path": "g.fa"}}, "evaluate": {"unit": 500}}
+    config |= {"pretrain": pretrain} if pretrain else {}
     config = load_study(config | ({} if annotate else {"annotate": None})).model_dump(mode="json")
     results, genome, captions = root / "results" / "made", root / "results" / "genomes" / "g", root / "captions"
     write_genome(genome, contig)

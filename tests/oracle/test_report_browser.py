@@ -4,6 +4,7 @@ import itertools
 import shutil
 
 import pytest
+from helpers.compare import make_compared_study
 from helpers.devtools import Browser
 from helpers.study import make_study
 
@@ -137,3 +138,17 @@ def test_without_script_everything_is_there(browser, url):
     assert browser.evaluate("document.querySelectorAll('thead button').length") == 0
     assert browser.evaluate("document.querySelectorAll('table').length") > 15
     assert "self-trained Pyrodigal finds 38" in browser.evaluate("document.querySelector('#summary').innerText")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_comparison_fits_the_window_and_has_an_outline(browser, tmp_path, size):
+    config, results, genome, captions, names = make_compared_study(tmp_path)
+    write_report(config, results, genome, captions, names, results / "report.html")
+    browser.size(*size)
+    browser.scheme("light")
+    browser.open((results / "report.html").as_uri())
+    browser.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert browser.evaluate(OVERFLOWING) == []
+    levels = browser.evaluate(HEADINGS)
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+    assert browser.evaluate("document.querySelectorAll('#comparison img').length") == 2

@@ -23,7 +23,8 @@ from dnalm.sequence.batches import Batch
 from dnalm.sequence.splits import make_splits, split_intervals
 from dnalm.tasks import annotate, calls, predict
 from dnalm.tasks.decode import Decoder, decode, stop_key
-from dnalm.tasks.pretrain import WindowSampler, new_model
+from dnalm.tasks.pretrain import new_model
+from dnalm.tasks.sampling import WindowSampler
 
 ORDERS, FLANKS = (1, 2, 3, 6, 12), ((1, 1), (2, 2))
 SHAPE = {"width": 8, "layers": 1, "heads": 2, "attention_span": 16, "memory_orders": ORDERS, "memory_flanks": FLANKS}
@@ -77,11 +78,15 @@ def toy():
     return genome, gene_labels(genome, features_table(rows))
 
 
+def batch_of(codes, positions):
+    return Batch("x", codes, positions, np.zeros(codes.shape, dtype=bool))
+
+
 def test_the_loss_equals_a_loop_over_bases(toy):
     genome, labels = toy
     positions = np.stack([np.arange(0, 96), np.arange(150, 246)])
     positions[1, 80:] = -1
-    batch = Batch("x", np.where(positions >= 0, genome.codes[positions], N), positions)
+    batch = batch_of(np.where(positions >= 0, genome.codes[positions], N), positions)
     model = model_of()
     features = model.backbone.lookup(batch.codes)
     output = model(torch.from_numpy(batch.codes.astype(np.int64)), features)
@@ -111,7 +116,7 @@ def test_a_batch_of_padding_and_unknown_bases_costs_nothing(toy):
     genome, labels = toy
     positions = np.full((1, 96), -1)
     positions[0, :30] = np.arange(60, 90)
-    batch = Batch("x", np.where(positions >= 0, genome.codes[positions], N), positions)
+    batch = batch_of(np.where(positions >= 0, genome.codes[positions], N), positions)
     model = model_of()
     loss, _ = task_of(model, genome, labels).loss((batch, model.backbone.lookup(batch.codes)))
     assert loss.item() == 0
@@ -125,10 +130,10 @@ def test_validation_is_the_mean_loss_of_its_windows(toy):
     task = task_of(model, genome, labels)
     losses = []
     for start in (0, 96):
-        batch = Batch("x", genome.codes[None, start : start + 96], np.arange(start, start + 96)[None])
+        batch = batch_of(genome.codes[None, start : start + 96], np.arange(start, start + 96)[None])
         with torch.no_grad():
             losses.append(task.loss((batch, model.backbone.lookup(batch.codes)))[0].item())
-    both = Batch("x", genome.codes[:192].reshape(2, 96), np.arange(192).reshape(2, 96))
+    both = batch_of(genome.codes[:192].reshape(2, 96), np.arange(192).reshape(2, 96))
     with torch.no_grad():
         together = task.loss((both, model.backbone.lookup(both.codes)))[0].item()
     found = task.validate()

@@ -1,5 +1,7 @@
 """The two-sided language model: symmetric, blind to the base it predicts, and indifferent to padding."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -20,11 +22,13 @@ from helpers.models import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnalm.errors import InputError
 from dnalm.models.backbone import Mixer, TwoSided, complement_bases, reverse_strand
 from dnalm.models.config import ModelConfig
 from dnalm.models.memory import Features
 from dnalm.sequence.alphabet import N, decode, reverse_complement
-from dnalm.tasks.pretrain import drop_features
+from dnalm.sequence.batches import Batch
+from dnalm.tasks.language import drop_features
 from dnalm.training.objectives import two_sided_objective
 
 GENOME = repetitive_genome()
@@ -264,7 +268,7 @@ def test_blank_features_are_the_same_as_an_empty_memory():
     codes = random_codes(10, 2, 40)
     bare = TwoSided(SMALL)
     bare.load_state_dict(REMEMBERING.state_dict())
-    blank = drop_features(REMEMBERING.lookup(codes), 1.0, np.random.default_rng(0))
+    blank = drop_features(REMEMBERING.lookup(codes), np.zeros(2, dtype=bool))
     with torch.inference_mode():
         found = REMEMBERING(tensor(codes), blank)
     torch.testing.assert_close(found.two_sided, read(bare, codes).two_sided, atol=0, rtol=0)
@@ -379,3 +383,59 @@ def test_features_must_fit_the_windows():
     short = Features(found.forward[:, :-1], found.reverse[:, :-1], found.flanks[:, :-1])
     with pytest.raises(RuntimeError, match="size"):
         REMEMBERING(tensor(codes), short)
+
+
+# Without fusion, and without a memory
+
+CAUSAL = dataclasses.replace(SMALL, objective="causal", memory_flanks=())
+
+
+@pytest.mark.parametrize("flanks", [(), SMALL.memory_flanks])
+@pytest.mark.parametrize("orders", [(), SMALL.memory_orders])
+@pytest.mark.parametrize("objective", ["causal", "two_sided"])
+def test_any_part_of_the_memory_can_be_left_out(objective, orders, flanks):
+    config = dataclasses.replace(SMALL, objective=objective, memory_orders=orders, memory_flanks=flanks)
+    model, codes = small_model(GENOME, config=config), random_codes(31, 2, 30, n_share=0.05)
+    plus, minus = read(model, codes), read(model, reverse_complement(codes))
+    assert plus.left.shape == (2, 30, config.width)
+    torch.testing.assert_close(minus.forward, plus.reverse.flip(1, 2), atol=1e-5, rtol=0)
+    if objective == "causal":
+        assert model.fusion is None and plus.two_sided is None
+    else:
+        torch.testing.assert_close(minus.two_sided, plus.two_sided.flip(1, 2), atol=1e-5, rtol=0)
+
+
+def test_the_causal_half_does_not_depend_on_the_fusion():
+    """The same weights with and without a fusion say the same from each side."""
+    bare, whole = (
+        small_model(GENOME, config=CAUSAL),
+        small_model(GENOME, config=dataclasses.replace(CAUSAL, objective="two_sided")),
+    )
+    bare.load_state_dict({k: v for k, v in whole.state_dict().items() if not k.startswith("fusion.")})
+    codes = random_codes(32, 2, 30)
+    for name in ("forward", "reverse", "left", "right"):
+        assert torch.equal(getattr(read(bare, codes), name), getattr(read(whole, codes), name))
+
+
+def test_a_network_that_reads_both_sides_is_no_tower():
+    with pytest.raises(InputError, match="transformer reads both sides of a base at once"):
+        TwoSided(dataclasses.replace(SMALL, architecture="transformer"))
+
+
+def test_one_base_of_each_window_is_asked():
+    codes, place = random_codes(33, 3, 24), np.array([0, 11, 23])
+    windows = Batch("elsewhere", codes, np.full(codes.shape, -1), np.zeros(codes.shape, dtype=bool))
+    found = REMEMBERING.two_sided_at(windows, place)
+    np.testing.assert_array_equal(found, read(REMEMBERING, codes).two_sided.numpy()[np.arange(3), place])
+
+
+def test_context_that_is_carried_is_read_and_not_predicted():
+    """Span 6 in 2 layers: with 12 bases of context the states are those of the longer window."""
+    codes = random_codes(34, 2, 60)
+    for config in (SMALL, dataclasses.replace(SMALL, architecture="ssm"), CAUSAL):
+        model = small_model(GENOME, config=config)
+        with torch.inference_mode():
+            whole, inner = model(tensor(codes)), model(tensor(codes), carried=14)
+        for name in ("forward", "reverse", "two_sided", "left", "right"):
+            if getattr(whole, name) is not None:
+                torch.testing.assert_close(getattr(inner, name), getattr(whole, name)[:, 14:-14], atol=1e-5, rtol=1e-5)

@@ -11,7 +11,8 @@ from dnalm.models.backbone import TwoSided
 from dnalm.models.config import ModelConfig
 from dnalm.sequence.alphabet import MASK_BIT, N
 from dnalm.sequence.batches import Batch, cut, tile
-from dnalm.tasks.pretrain import WindowSampler, score
+from dnalm.tasks.sampling import WindowSampler
+from dnalm.tasks.scoring import score
 
 
 def by_hand(genome, start, length):
@@ -99,3 +100,16 @@ def test_training_windows_of_a_contig_shorter_than_a_window_hold_its_bases():
     real = [row[row >= 0] for row in sampler(0).positions]
     assert all(len(places) for places in real)
     assert sum(places[0] < 100 for places in real)
+
+
+@pytest.mark.parametrize("circular", [False, True])
+def test_soft_masked_bases_are_told_apart_from_their_codes(circular):
+    codes = np.array([0, 1 | MASK_BIT, 2, N | MASK_BIT, 3, 0 | MASK_BIT], dtype=np.uint8)
+    batch = cut(genome_of(codes, circular=circular), [-1, 3], 5, 1)
+    for row in range(2):
+        for code, place, soft in zip(batch.codes[row], batch.positions[row], batch.soft[row], strict=True):
+            assert code == (codes[place] & 7 if place >= 0 else N)
+            assert soft == (place >= 0 and codes[place] >= MASK_BIT)
+    assert batch.soft.any()
+    kept = batch.keep(batch.positions != 1)
+    np.testing.assert_array_equal(kept.soft, batch.soft & (batch.positions != 1))

@@ -81,12 +81,14 @@ RANGES = [
     ("", "study", ["", "a b", "../x", "-a", "a/b", 3, None], ["a", "A-1_b", "2024"]),
     ("", "seed", [-1, 1.5, "one", None], [0, 10**12]),
     ("", "genomes", [{}, [], None, {"a b": SOURCE}, {"a": SOURCE, "b": SOURCE}], [{"a-b": SOURCE}]),
-    ("splits", "by", ["position", "gene", None], ["block", "contig"]),
+    ("splits", "by", ["place", "gene", None], ["block", "contig"]),
     ("splits", "block", [999, 0, -5, 2000.5], [2100, 10**7]),
     ("splits", "test", [0, 1, -0.1, "much"], [0.01, 0.8]),
     ("splits", "validation", [0, 1, -0.1], [0.01, 0.7]),
     ("splits", "gap", [-1, 511], [512, 9999]),
-    ("tokens", "kind", ["bpe", "kmer"], ["base"]),
+    ("tokens", "kind", ["words", 6], ["base"]),
+    ("tokens", "k", [1, 9], [2, 8]),
+    ("tokens", "vocabulary", [15, 65_537], [16, 65_536]),
     ("pretrain", "architecture", ["causal"], ["two_sided"]),
     ("pretrain", "window", [31, 0, 1_000_001], [32, 1_000_000]),
     ("pretrain", "bases_seen", [0, -1, "all"], [1, 10**12]),
@@ -187,12 +189,93 @@ def test_the_gap_covers_the_window_up_to_1000_bases():
     assert "at least 5 % for training" in refused(study(splits={"test": 0.6, "validation": 0.35}))
 
 
-MEMORY = [{"memory_flanks": [(12, 5)]}, {"memory_flanks": [(3, 8), (8, 3)]}, {"memory_orders": []}]
+MEMORY = [{"memory_flanks": [(12, 5)]}, {"memory_flanks": [(3, 8), (8, 3)]}]
 
 
 @pytest.mark.parametrize("shape", MEMORY, ids=str)
 def test_a_memory_that_cannot_be_built_is_refused(shape):
     assert "memory" in refused(study(pretrain=shape))
+
+
+def test_a_model_without_a_memory_is_a_study():
+    made = load_study(study(pretrain={"memory_orders": [], "memory_flanks": []})).pretrain
+    assert (made.memory_orders, made.memory_flanks) == ([], [])
+
+
+MISFITS = [
+    ({"architecture": "transformer"}, {}, "transformer learns with objective masked, not two_sided"),
+    ({"architecture": "ssm", "objective": "masked"}, {}, "ssm learns with objective causal or two_sided, not masked"),
+    ({}, {"kind": "kmer"}, "objective two_sided works on single bases; with kmer tokens use causal or masked"),
+    ({"architecture": "local", "objective": "masked"}, {"kind": "bpe"}, "masked byte pairs have no bits per base"),
+    ({"objective": "causal", "recount": True}, {"kind": "kmer"}, "recount needs the n-gram memory"),
+    ({"architecture": "local", "objective": "masked", "recount": True}, {}, "recount needs the n-gram memory"),
+    ({"window_warmup": 1024}, {}, "window_warmup needs bases_seen, and must not be longer than window"),
+    ({"window_warmup": 64, "budget_minutes": 1}, {}, "window_warmup needs bases_seen"),
+]
+FITS = [
+    ({"objective": "causal"}, {"kind": "bpe"}), ({"architecture": "hyena", "objective": "causal"}, {"kind": "kmer"}),
+    ({"architecture": "hybrid", "objective": "masked"}, {"kind": "kmer_overlapping"}), ({"recount": True}, {}),
+    ({"objective": "causal", "recount": True}, {}), ({"window_warmup": 64}, {}), ({"architecture": "decoder"}, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pretrain", "tokens", "message"), MISFITS)
+def test_architecture_objective_and_tokens_must_fit(pretrain, tokens, message):
+    assert message in refused(study(pretrain=pretrain, tokens=tokens))
+
+
+@pytest.mark.parametrize(("pretrain", "tokens"), FITS)
+def test_what_fits_is_a_study(pretrain, tokens):
+    made = load_study(study(pretrain=pretrain, tokens=tokens))
+    assert all(getattr(made.pretrain, key) == value for key, value in pretrain.items())
+
+
+# Comparisons
+
+
+def compared(arms, **more):
+    return study(compare={"arms": arms}, **more)
+
+
+def test_an_arm_is_the_study_with_its_changes_and_a_budget():
+    base = {"width": 32, "learning_rate": 1e-3, "window_warmup": 64, "final": True, "recount": True}
+    changes = {"pretrain": {"architecture": "local", "objective": "masked", "width": 16}, "tokens": {"kind": "kmer"}}
+    made = load_study(compared({"default": {}, "local": changes}, pretrain=base))
+    made.compare.budget_minutes = 3.0
+    tokens, pretrain = made.arm("local")
+    assert (tokens.kind, tokens.k) == ("kmer", made.tokens.k)
+    assert (pretrain.architecture, pretrain.width, pretrain.learning_rate) == ("local", 16, 1e-3)
+    assert (pretrain.bases_seen, pretrain.budget_minutes) == (None, 3.0)
+    assert (pretrain.window_warmup, pretrain.final, pretrain.recount) == (None, False, False)
+    tokens, default = made.arm("default")
+    assert tokens == made.tokens and (default.width, default.architecture) == (32, "two_sided")
+
+
+@pytest.mark.parametrize(
+    ("arm", "messages"),
+    [
+        ({"pretrain": {"widht": 8}}, ["compare.arms.odd: unknown key pretrain.widht, did you mean width"]),
+        ({"tokens": {"kid": "kmer"}}, ["compare.arms.odd: unknown key tokens.kid, did you mean kind"]),
+        ({"pretrain": {"layers": 0}}, ["compare.arms.odd: pretrain.layers:", "greater than 0"]),
+        ({"pretrain": {"architecture": "hybrid"}}, ["compare.arms.odd: pretrain: architecture hybrid learns with"]),
+        ({"tokens": {"kind": "kmer"}}, ["compare.arms.odd: objective two_sided works on single bases"]),
+        ({"pretrian": {}}, ["unknown key compare.arms.odd.pretrian, did you mean pretrain"]),
+    ],
+)
+def test_a_wrong_arm_is_named_on_one_line(arm, messages):
+    found = refused(compared({"default": {}, "odd": arm}))
+    for message in messages:
+        assert message in found
+
+
+def test_masked_byte_pairs_can_be_an_arm():
+    changes = {"pretrain": {"architecture": "local", "objective": "masked"}, "tokens": {"kind": "bpe"}}
+    assert load_study(compared({"bpe": changes})).arm("bpe")[0].kind == "bpe"
+
+
+@pytest.mark.parametrize("arms", [{}, {"Upper": {}}, {"with space": {}}, {"dnalm": {}}, {"flank_counts": {}}])
+def test_names_of_arms_are_lower_case_and_free(arms):
+    assert "arms" in refused(compared(arms))
 
 
 def every_section():

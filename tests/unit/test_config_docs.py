@@ -101,12 +101,13 @@ def test_defaults_of_the_schema_are_those_of_the_model(schema):
 def test_the_tables_hold_every_key_with_its_default_and_range():
     tables = rows_of_the_manual()
     assert list(tables) == [
-        "Top level", "genomes.<name>", "genomes.<name>.region", "splits", "tokens", "pretrain", "annotate", "evaluate",
+        "Top level", "genomes.<name>", "genomes.<name>.region", "splits", "tokens", "pretrain", "pretrain.model",
+        "annotate", "compare", "compare.arms.<name>", "evaluate",
     ]  # fmt: skip
     assert set(tables["Top level"]) == set(Study.model_fields)
     assert tables["Top level"]["study"][1] == "**needed**"
     assert tables["splits"]["block"][1:] == ["`20000`", "whole number, at least 1000"]
-    assert tables["splits"]["by"][1:] == ['`"block"`', "`block` or `contig`"]
+    assert tables["splits"]["by"][1:] == ['`"block"`', "`block` or `contig` or `position`"]
     assert tables["annotate"]["window"][1:] == ["`2304`", "whole number, at least 96, a multiple of 3"]
     assert tables["genomes.<name>"]["circular"][1:] == ["none", "`true` or `false`, or `null`"]
 

@@ -15,6 +15,7 @@ ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 #: Import name to (conda package, name in requirements.lock), where they differ from the import name.
 PACKAGES = {
     "Bio": ("biopython", "biopython"),
+    "huggingface_hub": ("huggingface_hub", "huggingface-hub"),
     "matplotlib": ("matplotlib-base", "matplotlib"),
     "sklearn": ("scikit-learn", "scikit-learn"),
     "torch": ("pytorch", "torch"),

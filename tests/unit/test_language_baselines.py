@@ -116,3 +116,20 @@ def test_the_same_seed_gives_the_same_scores(run):
     assert choices == known
     for name, values in columns(before).items():
         np.testing.assert_array_equal(values, columns(again)[name])
+
+
+def test_the_final_baselines_count_the_validation_part_and_score_the_test_part(run):
+    """The validation block repeats nothing of the test block; one that does is a help now."""
+    intervals, _, choices = run()
+    codes = codes_with_repeats()
+    codes[6500:6700] = codes[8000 + 50 : 8000 + 250]
+    plain = language_baselines(genome_of(codes), SPLITS, 1)[1]
+    spans, scores, chosen = language_baselines(genome_of(codes), SPLITS, 1, final=True)
+    assert spans.tolist() == intervals[1:].tolist() == [[7700, 9200]]
+    repeated = slice(8000 + 70 - 7700, 8000 + 230 - 7700)
+    for (method, name), values in columns(scores).items():
+        assert len(values) == 1500
+        if method == "flank_counts":
+            known = plain[method][name][TEST]
+            assert values[repeated].mean() < known[repeated].mean() - 0.5
+    assert chosen.keys() == choices.keys()

@@ -202,3 +202,77 @@ def test_score_files_of_other_intervals_are_refused(scores, tmp_path):
     write_scores(moved["flank_counts"], INTERVALS[::-1], two_sided=np.ones(560))
     with pytest.raises((InputError, ValueError)):
         method_bits(moved)
+
+
+# Several seeds, one split, and models that score few bases
+
+
+def seed_files(columns, folder, count=2):
+    """Score files of ``dnalm`` from other seeds, and what they hold."""
+    held, paths = {}, {}
+    for seed in range(2, 2 + count):
+        rng = np.random.default_rng(seed)
+        held[seed] = {k: columns[k] + rng.normal(0, 0.1, 560).astype(np.float32) for k in AXES}
+        paths[seed] = folder / f"seed{seed}.npz"
+        write_scores(paths[seed], INTERVALS, **held[seed])
+    return held, paths
+
+
+AXES = ("causal_forward", "causal_reverse", "two_sided")
+
+
+def test_seeds_have_rows_of_their_own_and_the_mean_is_compared(toy, scores, tmp_path):
+    paths, columns = scores
+    held, files = seed_files(columns, tmp_path)
+    held[1] = columns
+    metrics, comparisons = evaluate_language(toy[0], SPLITS, *toy[1:], paths, SETTINGS, 1, COMMON, files)
+    rows = pd.DataFrame(metrics)
+    ours = rows[(rows["method"] == "dnalm") & (rows["stratum"] == "all")].set_index(["split", "metric", "seed"])
+    assert set(ours.index.get_level_values("seed")) == {1, 2, 3, "mean"} and ours.index.is_unique
+    assert set(rows.loc[rows["method"] != "dnalm", "seed"]) == {1}
+    place = np.concatenate([np.arange(a, b) for a, b in INTERVALS])
+    for split, inside in (("validation", place < 400), ("test", place >= 420)):
+        for metric, names in ((CAUSAL, AXES[:2]), (TWO_SIDED, AXES[2:])):
+            each = {s: np.mean([held[s][name][inside] for name in names], axis=0) for s in held}
+            each["mean"] = np.mean([*each.values()], axis=0)
+            for seed, bits in each.items():
+                row = ours.loc[split, metric, seed]
+                assert row["value"] == pytest.approx(np.nanmean(bits), rel=1e-6)
+                assert row["n"] == np.isfinite(bits).sum()
+    value = rows[rows["stratum"] == "all"].set_index(["split", "metric", "method", "seed"])["value"]
+    for row in pd.DataFrame(comparisons).query("stratum == 'all'").itertuples():
+        expected = value[row.split, row.metric, "dnalm", "mean"] - value[row.split, row.metric, row.method_b, 1]
+        assert row.difference == pytest.approx(expected, abs=1e-6)
+
+
+def test_seeds_on_other_intervals_are_refused(toy, scores, tmp_path):
+    columns = {k: v[:560] for k, v in scores[1].items() if k in AXES}
+    write_scores(tmp_path / "odd.npz", INTERVALS + 1, **columns)
+    with pytest.raises(ValueError, match="other intervals than the first seed"):
+        evaluate_language(toy[0], SPLITS, *toy[1:], scores[0], SETTINGS, 1, COMMON, {2: tmp_path / "odd.npz"})
+
+
+def test_a_final_training_has_test_rows_only(toy, scores, tmp_path):
+    paths = {}
+    for method in ("dnalm", "flank_counts"):
+        paths[method] = tmp_path / f"{method}.npz"
+        write_scores(paths[method], INTERVALS[1:], two_sided=scores[1]["two_sided"][180:])
+    metrics, comparisons = evaluate_language(toy[0], SPLITS, *toy[1:], paths, SETTINGS, 1, COMMON)
+    assert {row["split"] for row in metrics} == {row["split"] for row in comparisons} == {"test"}
+
+
+def test_a_model_that_scores_few_bases_is_compared_on_these(toy, scores, tmp_path):
+    """As masked models do: the baseline is 1 bit dearer at every base, whatever the other bases cost."""
+    few = np.full(560, np.nan, dtype=np.float32)
+    few[::7] = scores[1]["two_sided"][::7]
+    paths = {"dnalm": tmp_path / "few.npz", "flank_counts": tmp_path / "all.npz"}
+    write_scores(paths["dnalm"], INTERVALS, two_sided=few)
+    write_scores(paths["flank_counts"], INTERVALS, two_sided=scores[1]["two_sided"] + 1)
+    metrics, comparisons = evaluate_language(toy[0], SPLITS, *toy[1:], paths, SETTINGS, 1, COMMON)
+    count = {(r["split"], r["stratum"]): r["n"] for r in metrics if r["method"] == "dnalm"}
+    for row in comparisons:
+        assert row["n"] == count[row["split"], row["stratum"]]
+        if row["n"]:
+            assert row["difference"] == pytest.approx(-1, abs=1e-6)
+            assert np.isnan(row["ci_low"]) or row["ci_low"] == pytest.approx(-1, abs=1e-6)
+    assert sum(row["n"] for row in comparisons if row["stratum"] == "all") == np.isfinite(few).sum()

@@ -132,12 +132,28 @@ def test_a_budget_ends_the_training(tmp_path, monkeypatch):
     assert rates[-1] < 0.1 * max(rates)
 
 
-def test_a_budget_pays_for_validations_too(tmp_path, monkeypatch):
+def test_a_budget_pays_for_steps_and_has_four_validations(tmp_path, monkeypatch):
     clock = iter(range(10_000))
     monkeypatch.setattr(loop.time, "process_time", lambda: float(next(clock)))
     _, result = run(tmp_path, bases_seen=None, budget_minutes=0.5, validate_every=10)
-    assert result.seconds == pytest.approx(30, abs=3)
-    assert result.steps == pytest.approx(15, abs=2)
+    assert result.seconds == pytest.approx(30, abs=1)
+    assert result.steps == pytest.approx(30, abs=1)
+    assert [row["cpu_minutes"] * 60 for row in result.history] == pytest.approx([8, 15, 23, 30], abs=1)
+
+
+class Unvalidated(ToyTask):
+    """A task without a validation set."""
+
+    def validate(self):
+        return {}
+
+
+def test_without_a_validation_set_the_newest_weights_are_kept(tmp_path):
+    task = Unvalidated()
+    result = train(task, TrainSettings(**SETTINGS), tmp_path)
+    assert result.best_step == result.steps == 60
+    assert not result.stopped_early
+    assert result.history and not any(name.startswith("validation") for row in result.history for name in row)
 
 
 def test_a_budget_counts_what_was_spent_before_an_interruption(tmp_path, monkeypatch):

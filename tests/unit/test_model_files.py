@@ -83,7 +83,7 @@ def test_config_is_read_back_and_names_itself_for_other_tools(tmp_path):
     SMALL.save(tmp_path / "config.json")
     record = json.loads((tmp_path / "config.json").read_text())
     assert record["model_type"] == "dnalm"
-    assert record["architectures"] == ["TwoSided"]
+    assert record["architectures"] == ["DnalmModel"]
     assert ModelConfig.load(tmp_path / "config.json") == SMALL
     assert hash(ModelConfig.load(tmp_path / "config.json")) == hash(SMALL)
 

@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 
 from dnalm.models.backbone import Output
 from dnalm.sequence.alphabet import N
-from dnalm.training.objectives import negative_log_likelihood, two_sided_objective
+from dnalm.training.objectives import base_weights, negative_log_likelihood, two_sided_objective
 
 
 def logp_of(*rows):
@@ -23,6 +23,11 @@ def logp_of(*rows):
 def output_of(forward, reverse, two_sided):
     nothing = torch.zeros(1, forward.shape[1], 2)
     return Output(forward, reverse, two_sided, nothing, nothing)
+
+
+def _mean(distribution, codes):
+    logp = torch.from_numpy(distribution).log().expand(1, 1000, 4)
+    return negative_log_likelihood(logp, codes, torch.ones(codes.shape)).item() / codes.numel()
 
 
 FORWARD = logp_of([0.5, 0.25, 0.125, 0.125], [0.1, 0.2, 0.3, 0.4], [0.25, 0.25, 0.25, 0.25])
@@ -63,7 +68,28 @@ def test_likelihood_equals_that_of_scikit_learn(batch, length, seed, n_share):
     logp = logp.log_softmax(-1)
     real = codes < N
     expected = log_loss(codes[real], logp.exp().numpy()[real], labels=[0, 1, 2, 3])
-    assert negative_log_likelihood(logp, tensor(codes)).item() == pytest.approx(expected, rel=1e-9)
+    weights = base_weights(tensor(codes)).double()
+    total = negative_log_likelihood(logp, tensor(codes).clamp(max=3), weights).item()
+    assert total / real.sum() == pytest.approx(expected, rel=1e-9)
+
+
+def test_soft_masked_bases_count_with_their_weight():
+    codes, soft = torch.tensor([[0, 3, N, 1]]), torch.tensor([[False, True, True, False]])
+    weights = base_weights(codes, soft, 0.1)
+    torch.testing.assert_close(weights, torch.tensor([[1.0, 0.1, 0.0, 1.0]]))
+    pad = torch.cat([FORWARD, FORWARD[:, :1]], dim=1)
+    loss, metrics = two_sided_objective(output_of(pad, pad, pad), codes, weights)
+    mean = -(math.log(0.5) + 0.1 * math.log(0.4) + math.log(0.25)) / 2.1
+    assert metrics["bits_per_base"] == pytest.approx(mean / math.log(2))
+    assert loss.item() == pytest.approx(2 * mean)
+
+
+def test_without_a_two_sided_output_the_loss_is_causal():
+    loss, metrics = two_sided_objective(output_of(FORWARD, REVERSE, None), torch.tensor([[0, 3, 1]]))
+    whole, both = two_sided_objective(output_of(FORWARD, REVERSE, BOTH), torch.tensor([[0, 3, 1]]))
+    assert metrics == {"bits_per_base": both["bits_per_base"]}
+    assert loss.item() == pytest.approx(both["bits_per_base"] * math.log(2))
+    assert loss < whole
 
 
 def test_more_padding_leaves_the_loss_as_it_is():
@@ -98,8 +124,8 @@ def test_a_window_without_bases_costs_nothing():
 def test_the_best_guess_is_the_true_distribution():
     truth = np.array([0.4, 0.3, 0.2, 0.1])
     codes = torch.from_numpy(np.repeat(np.arange(4), (truth * 1000).astype(int)))[None]
-    at_truth = negative_log_likelihood(torch.from_numpy(truth).log().expand(1, 1000, 4), codes).item()
+    at_truth = _mean(truth, codes)
     assert at_truth == pytest.approx(entropy(truth))
     rng = np.random.default_rng(0)
     for guess in rng.dirichlet(np.ones(4), 20):
-        assert negative_log_likelihood(torch.from_numpy(guess).log().expand(1, 1000, 4), codes).item() > at_truth
+        assert _mean(guess, codes) > at_truth

@@ -54,8 +54,9 @@ def test_the_best_order_is_chosen_on_validation():
         for split, values in (("validation", {1: 1.9, 2: 1.8, 3: nan}), ("test", {1: 1.7, 2: 1.8, 3: 1.6}))
         for k, v in values.items()
     ]
-    assert stage(rows).best_order() == "markov_order_2"
-    assert stage(rows[3:]).best_order() is None
+    assert (stage(rows).best_order(), stage(rows).choosing) == ("markov_order_2", "validation")
+    assert (stage(rows[3:]).best_order(), stage(rows[3:]).choosing) == ("markov_order_3", "test")
+    assert stage([]).best_order() is None
 
 
 @pytest.mark.parametrize(("method", "counts"), FOUND.items())

@@ -74,6 +74,33 @@ def test_the_mean_of_several_seeds_stands_for_them():
     assert cells(results_table(table(seeds)))[1][2] == "1.7500"
 
 
+def test_a_recounted_memory_stands_beside_the_model():
+    rows = [*LANGUAGE, metric("dnalm_recounted", "bits_per_base_two_sided", 1.7)]
+    assert [row[1] for row in cells(results_table(table(rows))) if row[0] == "both sides"] == [
+        "dnalm", "dnalm, memory recounted", "Flank counts",
+    ]  # fmt: skip
+
+
+def test_a_comparison_has_a_table_of_its_own_and_leaves_the_others_alone():
+    arms = [
+        metric(m, name, value, seed=seed) | {"stage": "compare"}
+        for m, name, value, seed in (
+            ("dnalm", "bits_per_base", 1.6, 1), ("dnalm", "bits_per_base", 1.5, "mean"),
+            ("dnalm", "bits_per_base_two_sided", 1.4, "mean"), ("transformer", "bits_per_base_two_sided", 1.45, "mean"),
+            ("markov_mixture", "bits_per_base", 1.55, float("nan")),
+        )
+    ]  # fmt: skip
+    text = results_table(table(LANGUAGE + arms))
+    alone = results_table(table(LANGUAGE))
+    assert text.startswith(alone.rstrip())
+    assert cells(text.removeprefix(alone.rstrip())) == [
+        ["method", "both sides", "one direction"],
+        ["dnalm", "1.4000 [1.3900, 1.4100]", "1.5000 [1.4900, 1.5100]"],
+        ["Transformer", "1.4500 [1.4400, 1.4600]", DASH],
+        ["Markov mixture (frozen)", DASH, "1.5500 [1.5400, 1.5600]"],
+    ]
+
+
 def test_a_value_that_is_not_defined_has_no_row():
     text = results_table(table([*LANGUAGE[1:], metric("dnalm", "bits_per_base", float("nan"))]))
     assert ["one direction", "Markov mixture (frozen)"] == cells(text)[1][:2]

@@ -8,13 +8,16 @@ import torch
 from helpers.genomes import splits_of
 from helpers.models import FLANKS, ORDERS, REACH, SMALL, contigs_of, memory_of, random_codes, small_model, tensor
 from helpers.pretraining import COLUMNS
+from helpers.tokens import token_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dnalm.models.backbone import TwoSided
 from dnalm.sequence.alphabet import N, reverse_complement
-from dnalm.sequence.batches import tile
-from dnalm.tasks.pretrain import VALIDATION_BASES, score, score_held_out, validation_pieces
+from dnalm.sequence.batches import Batch, tile
+from dnalm.tasks import scoring
+from dnalm.tasks.language import VALIDATION_BASES, validation_pieces
+from dnalm.tasks.scoring import recounted, score, score_held_out, score_positions, spread_positions
 
 #: Context beyond which no output of the small models changes.
 MARGIN = REACH + max(max(ORDERS), *map(max, FLANKS))
@@ -145,7 +148,7 @@ def test_the_other_strand_costs_the_same():
 
 def test_no_pieces_no_scores():
     scores = score(small_model(), contigs_of([100]), np.empty((0, 2), np.int64), 32)
-    assert all(len(scores[name]) == 0 for name in COLUMNS)
+    assert scores == {}
 
 
 def test_soft_masked_bases_are_scored_like_others():
@@ -214,3 +217,85 @@ def test_validation_pieces_are_evenly_spread_and_no_more_than_promised(sizes, wi
     assert bases >= min(total, VALIDATION_BASES) / 2 - window
     kept = [int(np.flatnonzero((everything == piece).all(1))[0]) for piece in pieces]
     assert len(set(np.diff(kept))) <= 1
+
+
+# Single positions, masked models, another memory
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.integers(1, 300))
+def test_spread_positions_are_distinct_even_and_inside(sizes, count):
+    edges = np.cumsum([0, *[n + 3 for n in sizes]])
+    intervals = np.stack([edges[:-1], edges[1:] - 3], axis=1)
+    place = [p for start, end in intervals for p in range(start, end)]
+    found = spread_positions(intervals, count)
+    assert len(found) == min(count, len(place)) == len(set(found))
+    ranks = np.searchsorted(place, found)
+    assert [place[r] for r in ranks] == found.tolist()
+    steps = np.diff([*ranks, len(place)])
+    assert steps.max() - steps.min() <= 1 and ranks[0] == 0
+
+
+@pytest.mark.parametrize(
+    "model", [small_model(), token_model("local", "base"), token_model("hybrid", "kmer_overlapping")]
+)
+def test_a_single_position_is_scored_in_the_middle_of_its_window(model):
+    """At the ends of a contig, at the border of what may be read, on an N, in batches of any size."""
+    genome = contigs_of([300, 90], random_codes(22, 390, n_share=0.03))
+    allowed = np.ones(390, dtype=bool)
+    allowed[200:] = False
+    positions = np.array([0, 1, 100, 180, 199, *np.flatnonzero(genome.codes[:200] == N)[:2]])
+    found = score_positions(model, genome, positions, 40, allowed, batch=3)
+    for position, bits in zip(positions, found, strict=True):
+        place = np.arange(position - 20, position + 20)
+        inside = (place >= 0) & (place < 200)
+        codes = np.where(inside, genome.codes[np.maximum(place, 0)], N)[None]
+        where = np.where(inside, place, -1)[None]
+        windows = Batch(genome.digest, codes, where, np.zeros((1, 40), dtype=bool))
+        true = genome.codes[position]
+        expected = np.nan if true == N else -model.two_sided_at(windows, np.array([20]))[0, true] / np.log(2)
+        assert bits == pytest.approx(expected, rel=1e-5, nan_ok=True)
+
+
+def test_single_positions_of_a_two_sided_model_cost_what_its_windows_say():
+    genome = contigs_of([600], random_codes(23, 600))
+    model, positions = small_model(genome), np.arange(200, 260)
+    single = score_positions(model, genome, positions, 2 * MARGIN + 2)
+    np.testing.assert_allclose(single, score(model, genome, np.array([[200, 260]]), MARGIN)["two_sided"], atol=2e-5)
+
+
+def test_a_masked_model_is_scored_at_positions_of_each_split(monkeypatch):
+    monkeypatch.setattr(scoring, "POSITIONS", 12)
+    genome = contigs_of([1500], random_codes(24, 1500))
+    model = token_model("local", "kmer")
+    intervals, columns = score_held_out(model, genome, MIXED, 32)
+    assert set(columns) == {"two_sided"} and len(columns["two_sided"]) == 620
+    scored = np.flatnonzero(np.isfinite(columns["two_sided"]))
+    place = np.concatenate([np.arange(start, end) for start, end in intervals])
+    wanted = [spread_positions(intervals[:2], 12), spread_positions(intervals[2:], 12)]
+    np.testing.assert_array_equal(place[scored], np.concatenate(wanted))
+    allowed = np.zeros(1500, dtype=bool)
+    for start, end in ((400, 440), (440, 700), (900, 940), (1300, 1340)):
+        allowed[start:end] = True
+    expected = score_positions(model, genome, wanted[1], 32, allowed)
+    np.testing.assert_allclose(columns["two_sided"][scored[12:]], expected, rtol=1e-6)
+
+
+def test_only_the_wanted_splits_are_scored():
+    genome = contigs_of([1500], random_codes(25, 1500))
+    model = small_model(genome, [[0, 400]])
+    intervals, columns = score_held_out(model, genome, MIXED, 64, ("test",))
+    both = score_held_out(model, genome, MIXED, 64)[1]
+    assert intervals.tolist() == [[440, 700]]
+    for name in COLUMNS:
+        np.testing.assert_array_equal(columns[name], both[name][360:])
+
+
+def test_a_recounted_model_has_the_memory_of_the_whole_genome_and_its_old_weights():
+    genome = contigs_of([700, 800], random_codes(26, 1500))
+    model, whole = small_model(genome, [[0, 400]]), small_model(genome, [[0, 700], [700, 1500]])
+    expected = score_held_out(whole, genome, MIXED, 64)[1]
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    found = score_held_out(recounted(model, genome), genome, MIXED, 64)[1]
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+    for name in COLUMNS:
+        np.testing.assert_array_equal(found[name], expected[name])

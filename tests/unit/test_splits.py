@@ -12,7 +12,14 @@ from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
 from dnalm.io.tables import write_tsv
 from dnalm.sequence.alphabet import MASK_BIT, N
-from dnalm.sequence.splits import make_splits, read_splits, split_intervals, split_labels, splits_digest
+from dnalm.sequence.splits import (
+    final_intervals,
+    make_splits,
+    read_splits,
+    split_intervals,
+    split_labels,
+    splits_digest,
+)
 from dnalm.sequence.windows import tile_windows
 
 DEFAULT = {"by": "block", "block": 20_000, "test": 0.2, "validation": 0.1, "gap": 1000}
@@ -184,3 +191,117 @@ def test_windows_report_n_and_masked_shares():
     windows = tile_windows(genome_of([1000], codes=codes), splits, 100)
     assert windows["n_share"].tolist() == [0.25, 0.1, *[0] * 8]
     assert windows["masked_share"].tolist() == [0.5, 0.1, *[0] * 8]
+
+
+# By position, and for the last training
+
+BY_POSITION = {"by": "position", "block": 20_000, "test": 0.2, "validation": 0.1, "gap": 200}
+
+
+def labels_by_hand(lengths, circular, gap):
+    """Split of every base of contigs end to end, base by base, -1 for gaps; no piece is shorter than a gap."""
+    total = sum(lengths)
+    test = round(total * 0.8)
+    cut = round(total * (1 - 0.2 - 0.1))
+    plain = np.repeat([0, 1, 2], [cut, test - cut, total - test])
+    labels, at = plain.copy(), 0
+    for length in lengths:
+        mine = plain[at : at + length]
+        for i in range(length if circular else length - 1):
+            here, there = mine[i], mine[(i + 1) % length]
+            if here == there:
+                continue
+            left = gap if here == 0 else 0 if there == 0 else gap // 2
+            for j in range(i - left + 1, i + 1 + gap - left):
+                labels[at + j % length] = -1
+        at += length
+    return labels
+
+
+@pytest.mark.parametrize("lengths", [[6000], [2000, 2500, 3000], [4200, 600, 1200], [500] * 12])
+@pytest.mark.parametrize("circular", [False, True])
+def test_position_cuts_the_contigs_end_to_end(lengths, circular):
+    genome = genome_of(lengths, circular)
+    found = split_labels(genome, make_splits([genome], BY_POSITION, 1)).astype(int)
+    np.testing.assert_array_equal(np.where(found == 3, -1, found), labels_by_hand(lengths, circular, 200))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=6), st.booleans(), st.integers(0, 3000))
+def test_position_tiles_every_contig_and_training_keeps_its_distance(lengths, circular, gap):
+    genome = genome_of(lengths, circular)
+    try:
+        table = make_splits([genome], {**BY_POSITION, "gap": gap}, 1)
+    except InputError as error:
+        assert "bases are too few: nothing is left for" in str(error)
+        return
+    for c in genome.contigs.itertuples():
+        rows = table[table["contig"] == c.contig]
+        assert rows["start"].tolist() == [0, *rows["end"].tolist()[:-1]]
+        assert rows["end"].iloc[-1] == c.length
+        assert (rows["end"] > rows["start"]).all()
+    held_out = table.assign(split=table["split"].replace("validation", "test"))
+    assert min(distances_between_splits(genome, held_out), default=gap) >= gap
+
+
+def test_position_does_not_depend_on_the_seed():
+    genomes = [genome_of([9000], name="one"), genome_of([5000, 4000], True, name="two")]
+    pd.testing.assert_frame_equal(make_splits(genomes, BY_POSITION, 1), make_splits(genomes, BY_POSITION, 2))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(2000, 30_000), min_size=1, max_size=4), st.booleans(), st.integers(0, 99), st.integers(0, 480),
+    st.sampled_from(["block", "position", "contig"]),
+)  # fmt: skip
+def test_the_last_training_takes_all_bases_that_do_not_touch_a_test_block(lengths, circular, seed, gap, by):
+    """Base by base: what is no test base and in no gap that borders on one, on a circle also the other way round."""
+    genome = genome_of(lengths, circular)
+    try:
+        table = make_splits([genome], {**BY_POSITION, "by": by, "block": 1000, "gap": gap}, seed)
+    except InputError:
+        return
+    labels, wanted = split_labels(genome, table), np.zeros(len(genome.codes), dtype=bool)
+    for c in genome.contigs.itertuples():
+        mine = labels[c.offset : c.offset + c.length]
+        for i in range(c.length):
+            if mine[i] != 3:
+                wanted[c.offset + i] = mine[i] < 2
+    for c in genome.contigs.itertuples():
+        mine = [int(x) for x in labels[c.offset : c.offset + c.length]]
+        runs = [(k, len([*g])) for k, g in itertools.groupby(mine)]
+        at = 0
+        for i, (label, size) in enumerate(runs):
+            if label == 3:
+                sides = []
+                for step in (-1, 1):
+                    j = i + step
+                    while circular and runs[j % len(runs)][0] == 3 and j % len(runs) != i:
+                        j += step
+                    if circular or 0 <= j < len(runs):
+                        sides.append(runs[j % len(runs)][0])
+                wanted[c.offset + at : c.offset + at + size] = bool(sides) and all(s < 2 for s in sides)
+            at += size
+    spans, found = final_intervals(genome, table), np.zeros(len(genome.codes), dtype=bool)
+    for start, end in spans:
+        assert not found[start:end].any()
+        found[start:end] = True
+        assert len(np.unique(np.searchsorted(genome.contigs["offset"], [start, end - 1], side="right"))) == 1
+    assert not (found & (labels == 2)).any()
+    assert not (found & ~wanted).any()
+    np.testing.assert_array_equal(found[labels < 2], True)
+    outside = np.flatnonzero(wanted & ~found)
+    assert len(outside) == 0 or circular  # a gap across the origin of a circle stays out
+    touching = spans[1:, 0] == spans[:-1, 1]
+    assert np.isin(spans[1:, 0][touching], genome.contigs["offset"]).all()
+
+
+def test_a_worked_example_of_the_last_training():
+    rows = [
+        (0, 100, "gap"), (100, 400, "train"), (400, 450, "gap"), (450, 600, "validation"), (600, 650, "gap"),
+        (650, 800, "test"), (800, 850, "gap"), (850, 1000, "train"),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["start", "end", "split"]).assign(genome="g", contig="c0", reason="block")
+    assert final_intervals(genome_of([1000], True), table).tolist() == [[0, 600], [850, 1000]]
+    assert final_intervals(genome_of([1000]), table).tolist() == [[0, 600], [850, 1000]]
+    assert final_intervals(genome_of([1000], name="other"), table).tolist() == []

@@ -70,7 +70,7 @@ def sha256(path) -> str:
 def finished(tmp_path_factory):
     """A project in which `make run` has finished."""
     folder = checkout(tmp_path_factory.mktemp("project"))
-    (folder / ".venv" / ".installed").touch()
+    (folder / ".venv" / "bin" / ".installed").touch()
     process = start(folder, "make", "run", f"CONFIG={TINY}")
     text = process.communicate(timeout=500)[0]
     assert process.returncode == 0, text[-5000:]

@@ -6,6 +6,7 @@ if STUDY.annotate:
         input:
             genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
             splits=f"{RESULTS}/splits.tsv",
+            tokenizer=f"{RESULTS}/tokens/tokenizer.json",
             model=f"{RESULTS}/pretrain/model/model.safetensors",
         output:
             config=f"{RESULTS}/annotate/model/config.json",
@@ -37,6 +38,7 @@ if STUDY.annotate:
         input:
             genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
             splits=f"{RESULTS}/splits.tsv",
+            tokenizer=f"{RESULTS}/tokens/tokenizer.json",
         output:
             config=f"{RESULTS}/annotate/twins/{{twin}}/model/config.json",
             weights=f"{RESULTS}/annotate/twins/{{twin}}/model/model.safetensors",

@@ -22,10 +22,14 @@ RESULTS = f"results/{STUDY.study}"
 GENOME, SOURCE = next((name, s.model_dump(mode="json", exclude_none=True)) for name, s in STUDY.genomes.items())
 GENOME_DIR = f"results/genomes/{GENOME}"
 STATE = f".state/{STUDY.study}"
-TWINS = ["dnalm_random_init", "dnalm_memory_only"]
+TWINS = ["dnalm_random_init"] + ([] if STUDY.pretrain.model else ["dnalm_memory_only"])
 FINDERS = ["dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf"]
 PRETRAIN = STUDY.pretrain.model_dump(mode="json")
 ANNOTATE = STUDY.annotate.model_dump(mode="json") if STUDY.annotate else None
+TOKENS = STUDY.tokens.model_dump(mode="json")
+COMPARE = STUDY.compare.model_dump(mode="json") if STUDY.compare else None
+SCORED = ["test"] if STUDY.pretrain.final else ["validation", "test"]
+SEEDS = [STUDY.seed + i for i in range(STUDY.pretrain.seeds)]
 EVALUATE = STUDY.evaluate.model_dump(mode="json")
 
 
@@ -107,15 +111,42 @@ def probability_files():
     return [f"{RESULTS}/annotate/{GENOME}/probabilities/{method}.npz" for method in methods]
 
 
+def other_seeds():
+    """Scores of the language models from other seeds than the first."""
+    return [f"{RESULTS}/pretrain/seeds/{seed}/scores.npz" for seed in SEEDS[1:]]
+
+
+def language_scores():
+    """Score files of the language model and what it is compared with, by method."""
+    methods = ["markov_orders", "markov_mixture", "flank_counts"]
+    if not STUDY.pretrain.model:
+        methods = ["dnalm"] + methods + (["dnalm_recounted"] if STUDY.pretrain.recount else [])
+    return {method: f"{RESULTS}/pretrain/scores/{method}.npz" for method in methods}
+
+
+def arm_settings(arm):
+    """The tokens and pretrain sections of an arm of the comparison."""
+    tokens, pretrain = STUDY.arm(arm)
+    return {"tokens": tokens.model_dump(mode="json"), "pretrain": pretrain.model_dump(mode="json")}
+
+
+def arm_folders():
+    """One folder per training of the comparison."""
+    seeds = [STUDY.seed + i for i in range(COMPARE["seeds"])]
+    return [f"{RESULTS}/compare/arms/{arm}/seed{seed}" for arm in COMPARE["arms"] for seed in seeds]
+
+
 def figures():
     """Names of the study's figures."""
     names = ["learning_curve", "bits_by_region", "splits_and_leakage"]
-    return names + (["gene_precision_recall", "browser", "calibration"] if STUDY.annotate else [])
+    names += ["gene_precision_recall", "browser", "calibration"] if STUDY.annotate else []
+    names += ["architectures"] if STUDY.compare else []
+    return names + (["context_cost"] if STUDY.compare and STUDY.compare.contexts else [])
 
 
 def stages():
     """Stages with metrics."""
-    return ["pretrain"] + (["annotate"] if STUDY.annotate else [])
+    return ["pretrain"] + (["annotate"] if STUDY.annotate else []) + (["compare"] if STUDY.compare else [])
 
 
 def final_outputs():

@@ -4,12 +4,10 @@
 rule evaluate_pretrain:
     input:
         genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+        **language_scores(),
         splits=f"{RESULTS}/splits.tsv",
         leakage=f"{RESULTS}/leakage.tsv",
-        dnalm=f"{RESULTS}/pretrain/scores/dnalm.npz",
-        markov_orders=f"{RESULTS}/pretrain/scores/markov_orders.npz",
-        markov_mixture=f"{RESULTS}/pretrain/scores/markov_mixture.npz",
-        flank_counts=f"{RESULTS}/pretrain/scores/flank_counts.npz",
+        seeds=other_seeds(),
     output:
         metrics=f"{RESULTS}/pretrain/metrics.tsv",
         comparisons=f"{RESULTS}/pretrain/comparisons.tsv",
@@ -20,7 +18,7 @@ rule evaluate_pretrain:
     params:
         study=STUDY.study,
         settings=EVALUATE,
-        seed=STUDY.seed,
+        seeds=SEEDS,
         code=code_digest("evaluate/language.py", "io/fasta.py"),
     threads: 1
     resources:

@@ -170,3 +170,58 @@ if STUDY.annotate:
             "../../envs/figures.yaml"
         script:
             "../scripts/figure_calibration.py"
+
+
+if STUDY.compare:
+
+    rule figure_architectures:
+        input:
+            metrics=f"{RESULTS}/compare/metrics.tsv",
+            arms=f"{RESULTS}/compare/arms.tsv",
+            logs=[f"{folder}/log.csv" for folder in arm_folders()],
+        output:
+            report(
+                f"{RESULTS}/figures/architectures.svg",
+                caption="../report/architectures.rst",
+                category="Figures",
+            ),
+            multiext(f"{RESULTS}/figures/architectures", ".png", ".pdf", ".tsv"),
+        log:
+            log_of("figure_architectures"),
+        benchmark:
+            benchmark_of("figure_architectures")
+        params:
+            code=code_digest("figures/architectures.py"),
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        conda:
+            "../../envs/figures.yaml"
+        script:
+            "../scripts/figure_architectures.py"
+
+    rule figure_context_cost:
+        input:
+            costs=f"{RESULTS}/compare/context.tsv",
+        output:
+            report(
+                f"{RESULTS}/figures/context_cost.svg",
+                caption="../report/context_cost.rst",
+                category="Figures",
+            ),
+            multiext(f"{RESULTS}/figures/context_cost", ".png", ".pdf", ".tsv"),
+        log:
+            log_of("figure_context_cost"),
+        benchmark:
+            benchmark_of("figure_context_cost")
+        params:
+            code=code_digest("figures/context_cost.py"),
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        conda:
+            "../../envs/figures.yaml"
+        script:
+            "../scripts/figure_context_cost.py"

@@ -4,7 +4,9 @@
 rule report:
     input:
         genome_files("genome.json", "provenance.json"),
-        [f"{RESULTS}/{stage}/{name}" for stage in stages() for name in ("metrics.tsv", "comparisons.tsv", "run.json")],
+        [f"{RESULTS}/{stage}/{name}" for stage in stages() for name in ("metrics.tsv", "comparisons.tsv")],
+        [f"{RESULTS}/{stage}/run.json" for stage in stages() if stage != "compare"],
+        [f"{RESULTS}/compare/arms.tsv"] if STUDY.compare else [],
         f"{RESULTS}/all_metrics.tsv",
         f"{RESULTS}/pretrain/model/README.md",
         f"{RESULTS}/splits.tsv",

@@ -37,6 +37,7 @@ rule windows:
         benchmark_of("windows")
     params:
         window=PRETRAIN["window"],
+        final=PRETRAIN["final"],
         code=code_digest("sequence/windows.py", "sequence/leakage.py", "io/fasta.py", "io/annotation.py"),
     threads: 1
     resources:
@@ -49,6 +50,9 @@ rule windows:
 
 
 rule tokenizer:
+    input:
+        genome_files("genome.json", "codes.npy", "contigs.parquet"),
+        splits=f"{RESULTS}/splits.tsv",
     output:
         f"{RESULTS}/tokens/tokenizer.json",
     log:
@@ -56,8 +60,9 @@ rule tokenizer:
     benchmark:
         benchmark_of("tokenizer")
     params:
-        settings=STUDY.tokens.model_dump(mode="json"),
-        code=code_digest("sequence/tokenizers.py"),
+        settings=TOKENS,
+        objective=PRETRAIN["objective"],
+        code=code_digest("sequence/tokenizers.py", "sequence/splits.py", "io/fasta.py"),
     threads: 1
     resources:
         mem_mb=500,

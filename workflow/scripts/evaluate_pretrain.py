@@ -13,11 +13,13 @@ from dnalm.sequence.splits import read_splits, splits_digest
 
 start_log(snakemake)
 p, paths = snakemake.params, dict(snakemake.input.items())
+seeds = dict(zip(p.seeds[1:], paths.pop("seeds"), strict=True))
 splits, leakage = paths.pop("splits"), pd.read_csv(paths.pop("leakage"), sep="\t", dtype={"contig": str})
 genome, features = load_genome(Path(snakemake.input[0]).parent), pd.read_parquet(snakemake.input[3])
 common = {"study": p.study, "stage": "pretrain", "dataset": genome.name, "splits_sha256": splits_digest(splits)}
 metrics, comparisons = evaluate_language(
-    genome, read_splits(splits), gene_labels(genome, features), features, leakage, paths, p.settings, p.seed, common
-)
+    genome, read_splits(splits), gene_labels(genome, features), features, leakage, paths, p.settings, p.seeds[0],
+    common, seeds,
+)  # fmt: skip
 write_metrics(metrics, snakemake.output.metrics)
 write_comparisons(comparisons, snakemake.output.comparisons)

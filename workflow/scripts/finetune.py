@@ -7,6 +7,7 @@ import pandas as pd
 from dnalm.io.fasta import load_genome
 from dnalm.io.provenance import run_facts, sha256_of
 from dnalm.logs import start_log
+from dnalm.sequence.tokenizers import SequenceTokenizer
 from dnalm.tasks.annotate import backbone_for, finetune
 
 start_log(snakemake)
@@ -16,7 +17,8 @@ features = pd.read_parquet(snakemake.input[3])
 identity = [p.method, p.backbone, p.code, sha256_of(pretrained) if pretrained else None]
 with run_facts(snakemake.output.facts, threads=snakemake.threads, seed=p.seed):
     folder = Path(pretrained).parent if pretrained else None
-    backbone = backbone_for(p.method, folder, p.backbone, genome, snakemake.input.splits, p.seed)
+    tokenizer = SequenceTokenizer.from_file(snakemake.input.tokenizer)
+    backbone = backbone_for(p.method, folder, p.backbone, genome, snakemake.input.splits, p.seed, tokenizer)
     finetune(
         backbone, genome, features, snakemake.input.splits, p.settings, p.seed, identity, p.state,
         Path(snakemake.output.weights).parent, snakemake.output.log,

@@ -10,7 +10,8 @@ from dnalm.sequence.splits import read_splits
 
 start_log(snakemake)
 genome = load_genome(Path(snakemake.input[0]).parent)
-intervals, scores, choices = language_baselines(genome, read_splits(snakemake.input.splits), snakemake.params.seed)
+p, splits = snakemake.params, read_splits(snakemake.input.splits)
+intervals, scores, choices = language_baselines(genome, splits, p.seed, p.final)
 for path, method in zip(snakemake.output[:3], ("markov_orders", "markov_mixture", "flank_counts"), strict=True):
     write_scores(path, intervals, **scores[method])
 write_json(choices, snakemake.output.choices)

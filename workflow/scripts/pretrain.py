@@ -6,11 +6,15 @@ from pathlib import Path
 from dnalm.io.fasta import load_genome
 from dnalm.io.provenance import run_facts
 from dnalm.logs import start_log
+from dnalm.sequence.tokenizers import SequenceTokenizer
 from dnalm.tasks.pretrain import pretrain
 
 start_log(snakemake)
 p, folder = snakemake.params, Path(snakemake.output.weights).parent
 genome = load_genome(Path(snakemake.input[0]).parent)
 with run_facts(snakemake.output.facts, threads=snakemake.threads, seed=p.seed):
-    pretrain(genome, snakemake.input.splits, p.settings, p.seed, p.code, p.state, folder, snakemake.output.log)
+    tokenizer = SequenceTokenizer.from_file(snakemake.input.tokenizer)
+    pretrain(
+        genome, snakemake.input.splits, p.settings, p.seed, p.code, p.state, folder, snakemake.output.log, tokenizer
+    )
     shutil.copyfile(snakemake.input.tokenizer, snakemake.output.tokenizer)

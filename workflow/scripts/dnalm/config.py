@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dnalm.errors import InputError
 
 Positive = Annotated[int, Field(gt=0)]
+#: Architectures that read one way; the others read both sides at once.
+CAUSAL = ("two_sided", "decoder", "hyena", "ssm")
 
 
 class Section(BaseModel):
@@ -53,7 +55,11 @@ class GenomeSource(Section):
 class Splits(Section):
     """How the genome is divided into training, validation and test blocks."""
 
-    by: Literal["block", "contig"] = Field("block", description="Unit that is assigned: blocks of bases, or contigs.")
+    by: Literal["block", "contig", "position"] = Field(
+        "block",
+        description="What is assigned: shuffled blocks of bases, shuffled contigs, or the first, the next and the last "
+        "part of the genome to training, validation and test (position).",
+    )
     block: Positive = Field(20_000, ge=1000, description="Bases per block.")
     test: float = Field(0.2, gt=0, lt=1, description="Share of the units that nobody looks at before the end.")
     validation: float = Field(0.1, gt=0, lt=1, description="Share of the units that all choices are made on.")
@@ -71,7 +77,13 @@ class Splits(Section):
 class Tokens(Section):
     """How sequence becomes tokens."""
 
-    kind: Literal["base"] = Field("base", description="One token per base.")
+    kind: Literal["base", "kmer_overlapping", "kmer", "bpe"] = Field(
+        "base",
+        description="Single bases; overlapping k-mers (DNABERT's); non-overlapping ones (Nucleotide Transformer's); "
+        "byte-pair encoding learned on the training blocks (DNABERT-2's kind).",
+    )
+    k: int = Field(6, ge=2, le=8, description="Length of the k-mers.")
+    vocabulary: int = Field(1024, ge=16, le=65_536, description="Tokens of the byte-pair encoding.")
 
 
 class Optimiser(Section):
@@ -81,16 +93,39 @@ class Optimiser(Section):
     budget_minutes: float | None = Field(
         None, gt=0, description="Length in CPU minutes instead; for comparisons, not reproducible."
     )
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="Peak learning rate of AdamW.")
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="AdamW for all weights, or Muon for the matrices inside blocks and AdamW for the rest."
+    )
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Peak learning rate.")
     weight_decay: float = Field(0.05, ge=0, le=1, description="Decoupled weight decay of matrices.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     warmup_steps: int = Field(50, ge=0, description="Steps of linear warm-up.")
     decay_fraction: float = Field(0.5, ge=0, le=1, description="Last part of the training with linear decay to zero.")
+    average: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay per step of the running average of the weights over the last half of the training, which is "
+        "then validated and kept; 0 for none.",
+    )
     patience: Positive = Field(5, description="Validations without gain before the training stops.")
     checkpoint_seconds: float = Field(30.0, gt=0, description="Seconds between checkpoints.")
     tensorboard: bool = Field(
         False, description="Also write TensorBoard files beside log.csv; needs `pip install tensorboard`."
     )
+    micro_batches: Positive = Field(
+        1, description="Parts that each process cuts its share of a step into, to need less memory."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "float32",
+        description="Number format of training steps: float32, bfloat16 (mixed precision), or auto for bfloat16 where "
+        "it is faster, so that the results depend on the machine.",
+    )
+    activation_checkpointing: bool = Field(
+        False, description="Compute blocks again in the backward pass to need less memory; changes no result."
+    )
+    compile: bool = Field(False, description="Compile the network's blocks; needs a C++ compiler on CPUs.")
+    fsdp: bool = Field(False, description="Share weights and optimiser state out among the processes of torchrun.")
     threads: Positive = Field(1, description="CPU threads; changes floating-point sums, so it is part of the science.")
 
     @model_validator(mode="after")
@@ -99,34 +134,113 @@ class Optimiser(Section):
             self.bases_seen = None
         if (self.bases_seen is None) == (self.budget_minutes is None):
             raise ValueError("give bases_seen or budget_minutes, one of them")
+        if self.fsdp and (self.compile or self.optimizer == "muon"):
+            raise ValueError("fsdp goes neither with compile nor with muon")
         return self
+
+
+class ForeignModel(Section):
+    """A language model that somebody else has trained, in place of one of this study."""
+
+    hf: str = Field(
+        description="Folder with a checkpoint of transformers, or the id of one on the Hugging Face hub: an encoder "
+        "or a decoder with its tokenizer."
+    )
+    revision: str | None = Field(None, description="Commit, tag or branch on the hub.")
+    download: bool = Field(False, description="Fetch the id from the hub; otherwise the network is never used.")
+    trust_remote_code: bool = Field(False, description="Run Python code that comes with the checkpoint. Read it first.")
 
 
 class Pretrain(Optimiser):
     """The language model and its training."""
 
-    architecture: Literal["two_sided"] = Field("two_sided", description="Strand-symmetric two-sided model.")
-    objective: Literal["two_sided"] = Field("two_sided", description="Causal plus two-sided log-likelihood.")
-    learning_rate: float = Field(3e-3, gt=0, le=1, description="Peak learning rate of AdamW.")
+    model: ForeignModel | None = Field(
+        None, description="Somebody else's model, for the stages after this one; nothing is trained or scored here."
+    )
+    architecture: Literal["two_sided", "decoder", "hyena", "ssm", "transformer", "local", "dilated_conv", "hybrid"] = (
+        Field(
+            "two_sided",
+            description="Network: sliding attention (two_sided), full causal attention (decoder), long convolution "
+            "(hyena), state space (ssm); and, reading both sides at once, transformer, local, dilated_conv, hybrid.",
+        )
+    )
+    objective: Literal["two_sided", "causal", "masked"] = Field(
+        "two_sided",
+        description="Causal from both ends plus their fusion (two_sided, single bases only), causal, or masked. "
+        "The networks that read both sides at once learn by masking only.",
+    )
+    optimizer: Literal["adamw", "muon"] = Field(
+        "muon", description="Muon for the matrices inside the network and AdamW for the rest, or AdamW for everything."
+    )
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="Peak learning rate.")
     weight_decay: float = Field(0.1, ge=0, le=1, description="Decoupled weight decay of matrices.")
     window: Positive = Field(512, ge=32, le=1_000_000, description="Bases per training window.")
+    window_warmup: Positive | None = Field(
+        None, description="Length of the first windows; it doubles until `window` over the first half of the training."
+    )
+    carry: int = Field(
+        0,
+        ge=0,
+        description="Bases on each side of a window that are read first, without gradients, and whose state is carried "
+        "into it; for two_sided and ssm over single bases.",
+    )
     batch_windows: Positive = Field(8, description="Windows per step, whatever the number of devices.")
     validate_every: Positive = Field(500_000, description="Bases between validations.")
     width: Positive = Field(64, description="Channels of the network.")
     layers: Positive = Field(2, le=48, description="Blocks of attention and feed-forward.")
     heads: Positive = Field(2, description="Attention heads.")
-    attention_span: Positive = Field(128, description="Bases that a layer looks back.")
+    attention_span: Positive = Field(
+        128, description="Tokens that a layer of two_sided looks back; of local, on each side."
+    )
+    positions: Literal["rotary", "sinusoidal"] = Field("rotary", description="Positions of transformer.")
+    global_tokens: int = Field(4, ge=0, description="Learned tokens of local that see all and are seen by all.")
+    kernel: Positive = Field(9, description="Tokens under a convolution of dilated_conv and hybrid; odd.")
+    downsample: Positive = Field(4, description="Tokens per position of hybrid's attention.")
+    state_size: Positive = Field(16, description="Hidden states per channel of ssm.")
+    mask_rate: float = Field(0.15, gt=0, lt=1, description="Share of the tokens that the objective masked hides.")
+    soft_mask_weight: float = Field(0.1, ge=0, le=1, description="Weight of soft-masked bases in the training loss.")
     memory_orders: list[Annotated[int, Field(ge=1, le=31)]] = Field(
-        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20],
-        min_length=1,
-        description="Context lengths of the n-gram memory.",
+        [2, 3, 4, 6, 8, 9, 10, 11, 12, 14, 16, 20],
+        description="Context lengths of the n-gram memory; none for a model without.",
     )
     memory_flanks: list[tuple[Positive, Positive]] = Field(
-        [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (8, 8), (12, 5), (5, 12)],
-        min_length=1,
+        [(2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (8, 8), (12, 5), (5, 12)],
         description="(left, right) context lengths of the two-sided n-gram memory; with each its mirror image.",
     )
+    memory_megabytes: Positive | None = Field(
+        None,
+        description="Fixed size of the memory, for genomes beyond about 100 Mb: counts in a hash table. Without it the "
+        "memory is exact and takes 5 bytes a base.",
+    )
     feature_dropout: float = Field(0.1, ge=0, lt=1, description="Share of windows that train without the memory.")
+    reading_frames: bool = Field(
+        True,
+        description="Tell a model over single bases how long each of the six reading frames has been open, by the stop "
+        "codons of the genome's genetic code.",
+    )
+    final: bool = Field(
+        False,
+        description="Train on the validation part too, for the length that `bases_seen` says, and score the test part "
+        "alone: for the last run, when everything has been chosen.",
+    )
+    recount: bool = Field(
+        False,
+        description="Also score with a memory that is counted anew on the whole genome, held-out bases included but "
+        "each base's own n-grams left out, without training: `dnalm_recounted`.",
+    )
+    seeds: Positive = Field(1, description="Language models to train, from `seed` and the numbers after it.")
+
+    @model_validator(mode="after")
+    def _architecture_and_objective_fit(self):
+        causal = self.architecture in CAUSAL
+        if causal == (self.objective == "masked"):
+            other = "causal or two_sided" if causal else "masked"
+            raise ValueError(f"architecture {self.architecture} learns with objective {other}, not {self.objective}")
+        if self.window_warmup and (self.budget_minutes or self.window_warmup > self.window):
+            raise ValueError("window_warmup needs bases_seen, and must not be longer than window")
+        if self.carry and self.architecture not in ("two_sided", "ssm"):
+            raise ValueError(f"architecture {self.architecture} cannot carry a state; use two_sided or ssm")
+        return self
 
     @model_validator(mode="after")
     def _shape_fits(self):
@@ -153,11 +267,49 @@ class Annotate(Optimiser):
     twins: bool = Field(True, description="Also fine-tune the random-init and the memory-only twin.")
 
 
+class Arm(Section):
+    """What one arm of a comparison changes; everything else is as in the study."""
+
+    tokens: dict = Field({}, description="Keys of `tokens`.")
+    pretrain: dict = Field({}, description="Keys of `pretrain`.")
+
+
+class Compare(Section):
+    """Language models side by side, on equal CPU time."""
+
+    budget_minutes: float = Field(2.0, gt=0, description="CPU minutes of each training, counting included.")
+    seeds: Positive = Field(3, description="Trainings of each arm, from `seed` and the numbers after it.")
+    contexts: list[Positive] = Field(
+        [], description="Window lengths at which time and memory of every architecture are measured; none to leave out."
+    )
+    arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Arm] = Field(
+        min_length=1, description="Arms by name, each with the keys that it changes."
+    )
+
+    @model_validator(mode="after")
+    def _names_are_free(self):
+        taken = {"dnalm", "markov_mixture", "flank_counts"} & set(self.arms)
+        if taken:
+            raise ValueError(f"arms cannot be called {' or '.join(sorted(taken))}, which the tables use otherwise")
+        return self
+
+
 class Evaluate(Section):
     """Confidence intervals."""
 
     bootstrap: Positive = Field(1000, ge=10, description="Draws of the block bootstrap.")
     unit: Positive = Field(5000, description="Bases per resampled unit inside blocks.")
+
+
+def _fitting(tokens: Tokens, pretrain: Pretrain) -> Pretrain:
+    """``pretrain``, if its objective goes with these tokens."""
+    if tokens.kind != "base" and pretrain.carry:
+        raise ValueError(f"carry works on single bases, not on {tokens.kind} tokens")
+    if tokens.kind != "base" and pretrain.objective == "two_sided":
+        raise ValueError(f"objective two_sided works on single bases; with {tokens.kind} tokens use causal or masked")
+    if pretrain.recount and (tokens.kind != "base" or pretrain.objective == "masked"):
+        raise ValueError("recount needs the n-gram memory, which causal and two_sided models of single bases have")
+    return pretrain
 
 
 class Study(Section):
@@ -172,7 +324,33 @@ class Study(Section):
     tokens: Tokens = Field(default_factory=Tokens, description="Tokenizer.")
     pretrain: Pretrain = Field(default_factory=Pretrain, description="Language model.")
     annotate: Annotate | None = Field(default_factory=Annotate, description="Gene finding; null to leave it out.")
+    compare: Compare | None = Field(None, description="Comparison of language models; null to leave it out.")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Confidence intervals.")
+
+    def arm(self, name: str) -> tuple[Tokens, Pretrain]:
+        """The tokens and pretrain sections of an arm of the comparison; what needs a settled length is left out."""
+        changed = self.compare.arms[name]
+        budget = {"bases_seen": None, "budget_minutes": self.compare.budget_minutes}
+        budget |= {"window_warmup": None, "final": False, "recount": False}
+        tokens = Tokens.model_validate({**self.tokens.model_dump(), **changed.tokens})
+        section = {**self.pretrain.model_dump(), **budget, **changed.pretrain}
+        return tokens, _fitting(tokens, Pretrain.model_validate(section))
+
+    @model_validator(mode="after")
+    def _tokens_and_objective_fit(self):
+        _fitting(self.tokens, self.pretrain)
+        if self.tokens.kind == "bpe" and self.pretrain.objective == "masked":
+            raise ValueError("masked byte pairs have no bits per base; use objective causal, or an arm of compare")
+        for name in self.compare.arms if self.compare else ():
+            try:
+                self.arm(name)
+            except ValidationError as error:
+                section = error.title.lower()
+                told = [_explain({**e, "loc": (section, *e["loc"])}) for e in error.errors()]
+                raise ValueError(f"compare.arms.{name}: {'; '.join(told)}") from error
+            except ValueError as error:
+                raise ValueError(f"compare.arms.{name}: {error}") from error
+        return self
 
     @model_validator(mode="after")
     def _gap_covers_the_window(self):
@@ -214,5 +392,10 @@ def _keys_at(path) -> list[str]:
     """The keys that are allowed at a place of the config."""
     if path and path[0] == "genomes":
         return list(Region.model_fields if "region" in path[2:] else GenomeSource.model_fields)
-    sections = {"splits": Splits, "tokens": Tokens, "pretrain": Pretrain, "annotate": Annotate, "evaluate": Evaluate}
+    if path[:2] == ("compare", "arms"):
+        return list(Arm.model_fields)
+    sections = {
+        "splits": Splits, "tokens": Tokens, "pretrain": Pretrain, "annotate": Annotate, "compare": Compare,
+        "evaluate": Evaluate,
+    }  # fmt: skip
     return list((sections[path[0]] if path else Study).model_fields)

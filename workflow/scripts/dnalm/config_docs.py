@@ -79,7 +79,7 @@ def _sections(schema: dict):
 def _default(name: str, key: dict, required: list[str]) -> str:
     if name in required:
         return "**needed**"
-    default = key["default"]
+    default = key.get("default", {})
     if default is None:
         return "none"
     return "see below" if default == {} else f"`{json.dumps(default)}`"

@@ -29,6 +29,8 @@ TWINS = ("dnalm_random_init", "dnalm_memory_only")
 SEQUENCE_BYTES, DECODING_BYTES = 100, 320
 #: Copies of the weights in a checkpoint (model, best model, two moments of Adam), and checkpoints kept.
 COPIES, KEPT = 4, 2
+#: Bases of each split at which a masked model is scored (`dnalm.tasks.scoring.POSITIONS`).
+MASKED_POSITIONS = 4096
 NOTE = (
     "This is an estimate, usually right within a factor of two: speeds were measured on random bases just now.\n"
     "It foresees neither an early stop, which makes a training shorter, nor what is already done, and leaves out\n"
@@ -121,6 +123,9 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
     p = study.pretrain
     looked_at = min(size.validation, speed.validation["pretrain"])
     training = index + training_time(p, cost["pretrain"], looked_at, cost["score"])
+    scored = size.held_out
+    if p.objective == "masked":  # the same number as in dnalm.tasks.scoring, which is slow to import
+        scored = sum(min(bases, MASKED_POSITIONS) for bases in (size.validation, size.test))
     weights = 4.0 * speed.weights["pretrain"]
     counting, scores = index + cost["baselines"] * size.bases, 4.0 * size.held_out
     return [
@@ -131,7 +136,7 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
             ("splits, windows",), p.threads, 100,
         ),
         Job(
-            "pretrain", "score_language_model", index + cost["score"] * size.held_out, reading + 12 * size.held_out,
+            "pretrain", "score_language_model", index + cost["score"] * scored, reading + 12 * size.held_out,
             3 * scores, ("pretrain",), p.threads,
         ),
         Job(

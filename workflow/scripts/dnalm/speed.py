@@ -1,7 +1,6 @@
 """How fast this machine is: the study's own model and the counting methods, run for seconds on random bases."""
 
 import contextlib
-import math
 import resource
 import tempfile
 import time
@@ -22,19 +21,23 @@ from dnalm.io.fasta import Genome, write_fasta
 from dnalm.io.fetch import LocalGenome
 from dnalm.io.genome import build_genome
 from dnalm.io.labels import gene_labels
-from dnalm.models.backbone import TwoSided
+from dnalm.models.backbone import Backbone
 from dnalm.models.heads import CLASSES, GeneModel
-from dnalm.models.memory import FLANK_CORE, VALUES
+from dnalm.models.memory import VALUES, index_bytes
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.batches import tile
 from dnalm.sequence.leakage import audit
 from dnalm.sequence.splits import COLUMNS
+from dnalm.sequence.tokenizers import SequenceTokenizer, make_tokenizer
 from dnalm.sequence.windows import tile_windows
-from dnalm.tasks import annotate, pretrain
+from dnalm.tasks import annotate
 from dnalm.tasks.annotate import STRIDE, GeneTask, read_genome
 from dnalm.tasks.calls import call_genes
 from dnalm.tasks.decode import Decoder
-from dnalm.tasks.pretrain import LanguageTask, WindowSampler, new_model, score
+from dnalm.tasks.language import VALIDATION_BASES, VALIDATION_POSITIONS
+from dnalm.tasks.pretrain import language_task, new_model
+from dnalm.tasks.sampling import WindowSampler
+from dnalm.tasks.scoring import score, score_positions, spread_positions
 
 #: Largest random sequence that the model's memory is filled with, and the small one for work without a network.
 LARGEST, SMALL = 1_000_000, 30_000
@@ -84,7 +87,10 @@ def measure(study: Study, size, seconds: float = 1.0) -> Speed:
     """
     speed = Speed(
         columns={"orders": 2 * len(REPORTED), "classes": len(CLASSES)},
-        validation={"pretrain": pretrain.VALIDATION_BASES, "annotate": annotate.VALIDATION_BASES},
+        validation={
+            "pretrain": VALIDATION_POSITIONS if is_masked(study) else VALIDATION_BASES,
+            "annotate": annotate.VALIDATION_BASES,
+        },
     )
     remembered = speed.remembered = max(min(size.train, LARGEST), study.pretrain.window)
     genome = random_genome(remembered + 16 * max(study.pretrain.window, STRIDE), study.seed)
@@ -98,15 +104,9 @@ def measure(study: Study, size, seconds: float = 1.0) -> Speed:
     return speed
 
 
-def index_bytes(bases: int) -> float:
-    """Memory of the index of ``bases`` training bases (see `dnalm.models.memory.NgramMemory`).
-
-    The sequence, both of its strands, two lists of sorted places, and the dense tables of short contexts.
-    """
-    order = min(max(math.ceil(math.log(max(2 * bases, 1), 4)), 4), 12)
-    buckets = 8 * (4**order + 4 ** (2 * FLANK_CORE))
-    flank_counts = sum(4 ** (2 * k + 1) for k in range(1, FLANK_CORE + 1))
-    return 19 * bases + buckets + 4 * (sum(4 ** (k + 1) for k in range(1, order + 1)) + flank_counts)
+def is_masked(study: Study) -> bool:
+    """Whether the language model is scored at single positions, one pass each."""
+    return study.pretrain.objective == "masked"
 
 
 def counting_bytes(train: int, validation: int, test: int) -> int:
@@ -136,26 +136,33 @@ def three_blocks(genome: Genome) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _pretraining(study: Study, genome, remembered: int, speed: Speed, seconds: float) -> TwoSided:
+def _pretraining(study: Study, genome, remembered: int, speed: Speed, seconds: float) -> Backbone:
     p = study.pretrain
     settings, training = p.model_dump(mode="json"), np.array([[0, remembered]])
-    new_model(settings, genome, np.array([[0, p.window]]), study.seed)
+    made = make_tokenizer(study.tokens.model_dump(mode="json"), is_masked(study), [genome.codes[:SMALL]])
+    tokenizer = SequenceTokenizer(made)
+    new_model(settings, genome, np.array([[0, p.window]]), study.seed, tokenizer=tokenizer)
     begin = time.process_time()
-    model = new_model(settings, genome, training, study.seed)
+    model = new_model(settings, genome, training, study.seed, tokenizer=tokenizer)
     speed.per_base["index"] = since(begin) / remembered
     sampler = WindowSampler(genome, training, p.window, p.batch_windows, study.seed)
-    task = LanguageTask(model, sampler, None, p.feature_dropout, "")
+    task = language_task(model, sampler, None, settings, "")
     speed.per_base["pretrain"] = training_seconds(task, seconds)
     speed.memory["pretrain"] = peak_memory()
     pieces = tile([[remembered, len(genome.codes)]], p.window)[:16]
+    positions = spread_positions(pieces, 32)
+    masked = is_masked(study) and study.tokens.kind != "bpe"
     begin = time.process_time()
-    score(model, genome, pieces, p.window // 2)
-    speed.per_base["score"] = since(begin) / int(np.diff(pieces).sum())
+    if masked:
+        score_positions(model, genome, positions, p.window)
+    elif not is_masked(study):
+        score(model, genome, pieces, p.window // 2)
+    speed.per_base["score"] = since(begin) / (len(positions) if masked else int(np.diff(pieces).sum()))
     speed.weights["pretrain"] = sum(t.numel() for t in model.parameters())
     return model
 
 
-def _fine_tuning(study: Study, backbone: TwoSided, genome, remembered: int, speed: Speed, seconds: float) -> None:
+def _fine_tuning(study: Study, backbone: Backbone, genome, remembered: int, speed: Speed, seconds: float) -> None:
     a, training = study.annotate, np.array([[0, remembered]])
     model = GeneModel(backbone)
     sampler = WindowSampler(genome, training, a.window, a.batch_windows, study.seed)

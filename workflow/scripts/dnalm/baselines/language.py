@@ -8,7 +8,7 @@ from dnalm.baselines.flanks import FLANKS, fit_flanks, flank_bits
 from dnalm.baselines.markov import ORDERS, count_around, fit_weights, held_out, markov_bits
 from dnalm.baselines.mixture import Mixture
 from dnalm.models.memory import NgramMemory
-from dnalm.sequence.splits import split_intervals
+from dnalm.sequence.splits import final_intervals, split_intervals
 
 log = logging.getLogger(__name__)
 HELD_OUT = ("validation", "test")
@@ -17,8 +17,11 @@ HELD_OUT = ("validation", "test")
 FIT_BASES = 400_000
 
 
-def language_baselines(genome, splits, seed: int):
+def language_baselines(genome, splits, seed: int, final: bool = False):
     """Scores of the counting baselines on validation and test bases.
+
+    With ``final`` the validation blocks are counted too, once the smoothing has been chosen on them, and only the test
+    blocks are scored.
 
     Returns
     -------
@@ -35,9 +38,11 @@ def language_baselines(genome, splits, seed: int):
     mixture = Mixture(smoothing)
     log.info("smoothing chosen on validation; learning the mixture's weights on training bases, left out one by one")
     mixture.fit(count_around(memory, genome, training, most=FIT_BASES), seed)
+    if final:
+        memory = NgramMemory.from_genomes([genome], [final_intervals(genome, splits)], ORDERS, FLANKS)
     columns: dict[str, dict[str, list]] = {"markov_orders": {}, "markov_mixture": {}, "flank_counts": {}}
     spans = []
-    for split in HELD_OUT:
+    for split in HELD_OUT[1:] if final else HELD_OUT:
         intervals, allowed = held_out(genome, splits, split)
         spans.append(intervals)
         for counted in count_around(memory, genome, intervals, allowed):

@@ -7,6 +7,7 @@ from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_o
 from dnalm.io.annotation import rna_genes
 from dnalm.io.labels import GeneLabels
 from dnalm.io.tables import read_scores
+from dnalm.sequence.alphabet import MASK_BIT
 from dnalm.sequence.splits import split_intervals
 
 CAUSAL, TWO_SIDED = "bits_per_base", "bits_per_base_two_sided"
@@ -16,6 +17,7 @@ def strata_of(genome, labels: GeneLabels, features: pd.DataFrame, leakage: pd.Da
     """Bool masks over global positions: all, coding (and by codon position), intergenic, rna, repeat, unique.
 
     Repeats are the held-out windows of the leakage audit that match the training blocks; unique is everything else.
+    A genome with lower-case letters has also soft_masked and not_soft_masked.
     """
     coding = labels.classes[:, 1:] > 0
     known = labels.known
@@ -30,6 +32,9 @@ def strata_of(genome, labels: GeneLabels, features: pd.DataFrame, leakage: pd.Da
     for w in leakage[leakage["matched"] > 0].itertuples(index=False):
         offset = genome.offset(w.contig)
         repeat[offset + w.start : offset + w.end] = True
+    soft = (np.asarray(genome.codes) & MASK_BIT) > 0
+    if soft.any():
+        strata |= {"soft_masked": soft, "not_soft_masked": ~soft}
     return strata | {"intergenic": ~coding.any(1) & known & ~rna, "rna": rna, "repeat": repeat, "unique": ~repeat}
 
 
@@ -58,12 +63,25 @@ def method_bits(paths: dict[str, str]) -> tuple[np.ndarray, dict[tuple[str, str]
     return intervals, bits
 
 
-def evaluate_language(genome, splits, labels, features, leakage, paths, settings: dict, seed: int, common: dict):
+def evaluate_language(
+    genome, splits, labels, features, leakage, paths, settings: dict, seed: int, common: dict, seeds: dict | None = None
+):
     """Rows of metrics and comparisons of the pretrain stage.
 
-    ``settings`` is the evaluate section; ``common`` the columns study, stage, dataset and splits_sha256.
+    Parameters
+    ----------
+    paths : dict
+        Score file of each method (see `method_bits`); that of ``dnalm`` is of the training from ``seed``.
+    settings : dict
+        The evaluate section.
+    common : dict
+        The columns study, stage, dataset and splits_sha256.
+    seeds : dict, optional
+        Score files of ``dnalm`` from other seeds. Each gets rows of its own, and rows with the seed ``mean`` hold the
+        mean over all seeds of the bits of each base; the comparisons are of this mean.
     """
     intervals, bits = method_bits(paths)
+    single = _by_seed(seed, seeds or {}, bits, intervals)
     position = np.concatenate([np.arange(a, b) for a, b in intervals])
     strata = strata_of(genome, labels, features, leakage)
     metrics, comparisons = [], []
@@ -71,6 +89,8 @@ def evaluate_language(genome, splits, labels, features, leakage, paths, settings
         units = units_of(split_intervals(genome, splits, split), settings["unit"])
         weights = draws_of(len(units), settings["bootstrap"], seed)
         slot = _unit_of(position, units)
+        if not (slot >= 0).any():
+            continue  # a final training scores the test blocks alone
         for stratum, mask in strata.items():
             use = (slot >= 0) & mask[position]
             sums = {key: _sums(values, use, slot, len(units)) for key, values in bits.items()}
@@ -78,9 +98,37 @@ def evaluate_language(genome, splits, labels, features, leakage, paths, settings
             for (method, metric), unit_sums in sums.items():
                 value, low, high = bootstrap(ratio, unit_sums, weights)
                 row = {"method": method, "metric": metric, "value": value, "ci_low": low, "ci_high": high}
-                metrics.append({**common, **where, **row, "n": int(unit_sums[:, 1].sum()), "seed": seed})
-            comparisons += _compare(sums, weights, {**common, **where, "unit": f"{settings['unit']} bp"})
+                told = "mean" if single and method == "dnalm" else seed
+                metrics.append({**common, **where, **row, "n": int(unit_sums[:, 1].sum()), "seed": told})
+            metrics += _seed_rows(single, use, slot, weights, {**common, **where})
+            unit = f"{settings['unit']} bp"
+            comparisons += _compare(bits, sums, use, slot, weights, {**common, **where, "unit": unit})
     return metrics, comparisons
+
+
+def _by_seed(seed: int, seeds: dict, bits: dict, intervals) -> dict:
+    """Bits of ``dnalm`` by (seed, metric) where there are several; those in ``bits`` become their mean."""
+    if not seeds:
+        return {}
+    single = {(seed, metric): values for (method, metric), values in bits.items() if method == "dnalm"}
+    for other, path in seeds.items():
+        found, mine = method_bits({"dnalm": path})
+        if not np.array_equal(intervals, found):
+            raise ValueError(f"{path} was scored on other intervals than the first seed")
+        single |= {(other, metric): values for (_, metric), values in mine.items()}
+    for metric in {metric for _, metric in single}:
+        bits["dnalm", metric] = np.mean([v for (_, m), v in single.items() if m == metric], axis=0)
+    return single
+
+
+def _seed_rows(single: dict, use, slot, weights, where: dict) -> list[dict]:
+    rows = []
+    for (seed, metric), values in single.items():
+        unit_sums = _sums(values, use, slot, weights.shape[1])
+        value, low, high = bootstrap(ratio, unit_sums, weights)
+        row = {"method": "dnalm", "metric": metric, "value": value, "ci_low": low, "ci_high": high}
+        rows.append({**where, **row, "n": int(unit_sums[:, 1].sum()), "seed": seed})
+    return rows
 
 
 def _unit_of(position: np.ndarray, units: np.ndarray) -> np.ndarray:
@@ -95,13 +143,17 @@ def _sums(values, use, slot, count) -> np.ndarray:
     return np.stack([bits, np.bincount(slot[ok], minlength=count)], axis=1)
 
 
-def _compare(sums, weights, common) -> list[dict]:
+def _compare(bits, sums, use, slot, weights, common) -> list[dict]:
+    """Rows of ``dnalm`` against every other method, on the bases that both have scored."""
     rows = []
     common = {k: v for k, v in common.items() if k != "splits_sha256"}
     for (method, metric), unit_sums in sums.items():
         ours = sums.get(("dnalm", metric))
         if method == "dnalm" or ours is None:
             continue
+        if not np.array_equal(ours[:, 1], unit_sums[:, 1]):
+            shared = use & ~np.isnan(bits["dnalm", metric]) & ~np.isnan(bits[method, metric])
+            ours, unit_sums = (_sums(bits[m, metric], shared, slot, len(ours)) for m in ("dnalm", method))
         value, low, high = paired(ratio, ours, unit_sums, weights)
         row = {"metric": metric, "method_a": "dnalm", "method_b": method, "difference": value}
         rows.append({**common, **row, "ci_low": low, "ci_high": high, "n": int(ours[:, 1].sum())})

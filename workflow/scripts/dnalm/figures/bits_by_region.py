@@ -15,6 +15,7 @@ from dnalm.figures.style import (
     method_label,
     method_marker,
     new_figure,
+    over_seeds,
     panel_letter,
     pick,
 )
@@ -22,16 +23,18 @@ from dnalm.figures.style import (
 STRATA = ["all", "unique", "coding", "codon_position_1", "codon_position_2", "codon_position_3", "intergenic", "rna"]
 PANELS = {
     "bits_per_base": ("Causal", ["dnalm", "markov_mixture"]),
-    "bits_per_base_two_sided": ("Two-sided", ["dnalm", "flank_counts"]),
+    "bits_per_base_two_sided": ("Two-sided", ["dnalm", "dnalm_recounted", "flank_counts"]),
 }
 #: Smallest width of an axis, in bits.
 LEAST_SPAN = 0.05
+#: Rows between the methods of a stratum.
+SPREAD = 0.28
 COLUMNS = ["metric", "stratum", "method", "value", "ci_low", "ci_high", "n"]
 
 
 @in_style
 def draw_bits_by_region(metrics: pd.DataFrame):
-    """Dots with 95 % intervals: dnalm and its baseline on either axis of bits per base.
+    """Dots with 95 % intervals: dnalm and its baseline on either axis of bits per base; of several seeds their mean.
 
     Parameters
     ----------
@@ -48,7 +51,8 @@ def draw_bits_by_region(metrics: pd.DataFrame):
     grid = figure.subplots(2, 2, sharey="row", height_ratios=[len(STRATA) - 1, 1.15])
     tables = []
     for side, (letter, (metric, (title, methods))) in enumerate(zip("ab", PANELS.items(), strict=True)):
-        rows = pick(metrics, split="test", metric=metric, method=methods, stratum=STRATA)[COLUMNS]
+        rows = pick(over_seeds(metrics), split="test", metric=metric, method=methods, stratum=STRATA)[COLUMNS]
+        methods = [method for method in methods if method in set(rows["method"])]
         rows = rows.sort_values("stratum", key=lambda c: c.map(STRATA.index), kind="stable")
         _panel(grid[0, side], rows, methods, STRATA[:-1])
         _panel(grid[1, side], rows, methods, STRATA[-1:])
@@ -69,7 +73,7 @@ def _panel(ax, rows: pd.DataFrame, methods: list[str], strata: list[str]) -> Non
     rows = rows[rows["stratum"].isin(strata)]
     for place in range(len(strata)):
         ax.axhline(place, color=FAINT, linewidth=0.4, zorder=0)
-    for method, shift in zip(methods, (-0.15, 0.15), strict=True):
+    for method, shift in zip(methods, SPREAD * (np.arange(len(methods)) - (len(methods) - 1) / 2), strict=True):
         mine, colour = rows[rows["method"] == method], method_colour(method)
         at = mine["stratum"].map(strata.index).to_numpy() + shift
         ax.hlines(at, mine["ci_low"], mine["ci_high"], color=colour, linewidth=1)
@@ -98,13 +102,15 @@ def _limits(ax, rows: pd.DataFrame) -> None:
 
 def _key(ax, methods: list[str]) -> None:
     """Names of the methods in their colours, in the line of the title."""
+    names = {m: method_label(m).removeprefix("dnalm, ") for m in methods}
     marks = [
-        ax.plot([], [], method_marker(m), color=method_colour(m), markersize=3.5, label=method_label(m))[0]
-        for m in methods
+        ax.plot([], [], method_marker(m), color=method_colour(m), markersize=3.5, label=name)[0]
+        for m, name in names.items()
     ]
     ax.legend(
-        handles=marks, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, borderpad=0.2, ncols=2, frameon=False,
-        fontsize=SMALL, labelcolor="linecolor", handletextpad=0.1, columnspacing=1.2,
+        handles=marks, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, borderpad=0.2, frameon=False,
+        ncols=len(methods), fontsize=SMALL, labelcolor="linecolor", handlelength=1.4, handletextpad=0.1,
+        columnspacing=1,
     )  # fmt: skip
 
 
@@ -112,7 +118,9 @@ def _alt(table: pd.DataFrame) -> str:
     parts = []
     for metric, (title, methods) in PANELS.items():
         rows = pick(table, metric=metric).dropna(subset="value").set_index(["method", "stratum"])["value"]
-        every = " against ".join(f"{method_label(m)} {rows.get((m, 'all'), np.nan):.3f}" for m in methods)
+        if (methods[0], "all") not in rows:
+            continue
+        every = " against ".join(f"{method_label(m)} {rows[m, 'all']:.3f}" for m in methods if (m, "all") in rows)
         mine = rows.get("dnalm", pd.Series(dtype=float)).drop(["all", "unique"], errors="ignore")
         ends = ""
         if len(mine):

@@ -1,10 +1,14 @@
-"""How the language model learns: validation bits per base against bases seen, beside what counting reaches."""
+"""How the language model learns: bits per base against bases seen, beside what counting reaches.
+
+The bits are those of the validation blocks; a final training, which has none, shows those of its own training batches.
+"""
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from dnalm.figures.style import (
+    COLUMN,
     PAGE,
     in_style,
     line_label,
@@ -16,10 +20,13 @@ from dnalm.figures.style import (
     spread,
 )
 
+TOKENS = "bits_per_token"
 PANELS = {
     "bits_per_base": "Causal: each base from those before it",
     "bits_per_base_two_sided": "Two-sided: each base from all others",
+    TOKENS: "Tokens: each from those that are shown",
 }
+COLUMNS = ["metric", "method", "bases_seen", "bits", "ci_low", "ci_high", "best"]
 
 
 def baselines(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -31,39 +38,60 @@ def baselines(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 @in_style
 def draw_learning_curve(log: pd.DataFrame, metrics: pd.DataFrame):
-    """Two panels, one per axis of bits per base; they are never mixed.
+    """A panel for each axis of bits that the model has; they are never mixed.
 
     Parameters
     ----------
     log : DataFrame
-        Log of pretraining: bases_seen, validation_loss, validation_bits_per_base, validation_bits_per_base_two_sided.
+        Log of pretraining: bases_seen, and validation_loss and validation_<metric>; of a final training, which keeps
+        its last weights, train_<metric>.
     metrics : DataFrame
         Metrics of the pretrain stage.
 
     Returns
     -------
     (Figure, DataFrame, str)
-        The table has the columns metric, method, bases_seen (empty for baselines), bits, ci_low, ci_high, best.
+        The table has the columns metric, method, bases_seen (empty for baselines), bits, ci_low, ci_high, best (the
+        weights that are kept).
     """
-    figure = new_figure(PAGE, 2.5)
-    axes = figure.subplots(1, 2)
-    best = log["validation_loss"].idxmin()
+    final = "validation_loss" not in log
+    log, part = (whole_rows(log), "train") if final else (log, "validation")
+    best = log.index[-1] if final else log["validation_loss"].idxmin()
+    panels = {metric: title for metric, title in PANELS.items() if f"{part}_{metric}" in log}
+    figure = new_figure(PAGE if len(panels) > 1 else 1.3 * COLUMN, 2.5)
     scale, unit = (1e6, "million") if log["bases_seen"].max() >= 1e6 else (1e3, "thousand")
     tables, sentences = [], []
-    for ax, letter, (metric, title) in zip(axes, "ab", PANELS.items(), strict=True):
-        curve = pd.DataFrame({"bases_seen": log["bases_seen"], "bits": log[f"validation_{metric}"]})
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, letter, (metric, title) in zip(axes, "ab"[: len(panels)], panels.items(), strict=True):
+        curve = pd.DataFrame({"bases_seen": log["bases_seen"], "bits": log[f"{part}_{metric}"]})
         curve = curve.assign(metric=metric, method="dnalm", best=log.index == best)
         lines = baselines(metrics, metric)
         _panel(ax, curve, lines, scale)
-        ax.set(title=title, xlabel=f"Training bases seen ({unit})", ylabel="Validation bits per base")
-        panel_letter(ax, letter)
+        ax.set(title=title, xlabel=f"Training bases seen ({unit})")
+        ax.set_ylabel(f"{'Training' if final else 'Validation'} bits per {'token' if metric == TOKENS else 'base'}")
+        if len(panels) > 1:
+            panel_letter(ax, letter)
         rows = lines[["metric", "method", "ci_low", "ci_high"]].assign(bits=lines["value"], best=False)
         tables += [curve, rows]
         sentences.append(_sentence(curve, lines, title.split(":")[0]))
-    table = pd.concat(tables, ignore_index=True)
-    columns = ["metric", "method", "bases_seen", "bits", "ci_low", "ci_high", "best"]
-    table = table.reindex(columns=columns).astype({"bases_seen": "Int64"})
-    return figure, table, "Validation bits per base of dnalm while it trains. " + " ".join(sentences)
+    table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS).astype({"bases_seen": "Int64"})
+    which = "Bits of dnalm on its training batches" if final else "Validation bits per base of dnalm"
+    return figure, table, f"{which} while it trains. " + " ".join(sentences)
+
+
+def whole_rows(log: pd.DataFrame) -> pd.DataFrame:
+    """A log whose last row, if it is of less than half as many bases as the row before, is joined with that.
+
+    The training columns of a row are means over the bases since the row before: over few they are noise.
+    """
+    bases = log["bases_seen"].diff().fillna(log["bases_seen"])
+    if len(log) < 2 or bases.iloc[-1] >= bases.iloc[-2] / 2:
+        return log
+    columns = [name for name in log if name.startswith("train_")]
+    joined = np.average(log[columns].iloc[-2:], axis=0, weights=bases.iloc[-2:])
+    short = log.iloc[:-1].copy()
+    short.loc[short.index[-1], ["bases_seen", *columns]] = [log["bases_seen"].iloc[-1], *joined]
+    return short.astype({"bases_seen": log["bases_seen"].dtype})
 
 
 def _panel(ax, curve: pd.DataFrame, lines: pd.DataFrame, scale: float) -> None:

@@ -60,6 +60,21 @@ METHOD_LABELS = {
     "cnn": "Small CNN",
     "nearest_neighbour": "Nearest training neighbour",
     "majority": "Base rate",
+    # arms and networks of a comparison, by the names that config/architectures.yaml gives them
+    "two_sided": "Sliding attention",
+    "no_memory": "Without the memory",
+    "decoder": "Full causal attention",
+    "hyena": "Hyena",
+    "ssm": "State space model",
+    "causal": "Causal objective alone",
+    "transformer": "Transformer",
+    "local": "Local attention",
+    "dilated_conv": "Dilated convolution",
+    "hybrid": "Convolution + attention",
+    "kmer_overlapping": "Overlapping k-mers",
+    "kmer": "k-mers side by side",
+    "bpe": "Causal byte pairs",
+    "bpe_masked": "Masked byte pairs",
 }
 METRIC_LABELS = {
     "bits_per_base": "Bits per base, causal",
@@ -90,6 +105,8 @@ STRATUM_LABELS = {
     "rna": "RNA genes",
     "repeat": "Repeats of training",
     "unique": "Without repeats",
+    "soft_masked": "Soft-masked",
+    "not_soft_masked": "Not soft-masked",
 }
 METHOD_COLOURS = {
     "dnalm": "#0B4F8A",
@@ -110,12 +127,29 @@ METHOD_COLOURS = {
     "cnn": "#C75FC6",
     "nearest_neighbour": "#111111",
     "majority": "#707070",
+    "two_sided": "#0B4F8A",
+    "no_memory": "#6589DF",
+    "decoder": "#713AAC",
+    "hyena": "#C15190",
+    "ssm": "#DE4E6E",
+    "causal": "#3A3A39",
+    "transformer": "#8C2E04",
+    "local": "#BA7D38",
+    "dilated_conv": "#899700",
+    "hybrid": "#4E6229",
+    "kmer_overlapping": "#009FAA",
+    "kmer": "#39495E",
+    "bpe": "#8F7CC0",
+    "bpe_masked": "#A08B8D",
 }
 MARKERS = {
     "dnalm": "o", "dnalm_random_init": "^", "dnalm_random_init_equal_compute": "<", "dnalm_memory_only": "v",
     "dnalm_recounted": "h", "markov_mixture": "s", "markov_mixture_adaptive": "p", "flank_counts": "s",
     "pyrodigal_single": "D", "pyrodigal_meta": "d", "closed_form": "s", "longest_orf": "X", "kmer_logistic": "s",
     "onehot_kmer_logistic": "D", "cnn": "P", "nearest_neighbour": "X", "majority": "*",
+    "two_sided": "o", "no_memory": "v", "decoder": "s", "hyena": "D", "ssm": "^", "causal": "X", "transformer": "P",
+    "local": "p", "dilated_conv": "h", "hybrid": "<", "kmer_overlapping": "d", "kmer": ">", "bpe": "*",
+    "bpe_masked": "H",
 }  # fmt: skip
 #: Colour of a peer that has no fixed one.
 PEER_COLOUR = "#4D4D4D"
@@ -208,12 +242,27 @@ def pick(metrics: pd.DataFrame, **where) -> pd.DataFrame:
     return metrics
 
 
+def over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Metrics without the rows of single seeds where there is one of their mean (seed ``mean``)."""
+    mean = metrics["seed"].astype(str) == "mean"
+    keys = pd.MultiIndex.from_frame(metrics[["split", "stratum", "method", "metric"]])
+    return metrics[mean | ~keys.isin(keys[mean])]
+
+
 def with_interval(row, form: str = ".3f") -> str:
     """``0.912 [0.880, 0.941]`` of a metrics row, without brackets where the interval is unknown."""
     value = format(row["value"], form)
     if np.isnan(row["ci_low"]):
         return value
     return f"{value} [{row['ci_low']:{form}}, {row['ci_high']:{form}}]"
+
+
+def short_number(value: float) -> str:
+    """Three digits at most, with k for thousands and M for millions."""
+    for scale, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * scale:
+            return f"{value / scale:.3g}{unit}"
+    return f"{value:.3g}"
 
 
 def dot_plot(axes, metrics: pd.DataFrame, methods: list[str], names: list[str]) -> None:

@@ -49,12 +49,14 @@ def software_facts() -> dict:
 def run_facts(path, threads: int = 1, device: str = "cpu", **more):
     """Write the facts of the enclosed work to ``path`` when it ends well.
 
-    Wall time in seconds, peak resident memory in MB, start in UTC, and `software_facts`. Add to the yielded dictionary.
+    Wall and CPU time in seconds, peak resident memory in MB, start in UTC, and `software_facts`. Add to the yielded
+    dictionary.
     """
     record = {**software_facts(), "device": device, "threads": threads, **more}
-    start = time.time()
+    start, cpu = time.time(), time.process_time()
     yield record
     record["started"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start))
     record["wall_seconds"] = round(time.time() - start, 2)
+    record["cpu_seconds"] = round(time.process_time() - cpu, 2)
     record["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     write_json(record, path)

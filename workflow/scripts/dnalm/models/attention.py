@@ -46,10 +46,32 @@ class SlidingAttention(nn.Module):
 
     def forward(self, x_BLD: Tensor, keys_BL: Tensor) -> Tensor:
         """Attention output of shape (B, L, D); ``keys_BL`` is False where a position may not be looked at."""
-        batch, length, width = x_BLD.shape
+        return self._attend(self._project(x_BLD), keys_BL)
+
+    def carry(self, x_BLD: Tensor, keys_BL: Tensor, past=None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Attention output of a window that goes on after ``past``, and the past of the next window.
+
+        The past holds the projections (B, up to S - 1, 3, H, E) of the last positions and which of them may be looked
+        at. They are kept unrotated: only distances count, so each window may turn them from a zero of its own.
+        """
+        length = x_BLD.shape[1]
+        qkv = self._project(x_BLD)
+        if past is not None:
+            qkv, keys_BL = torch.cat([past[0], qkv], dim=1), torch.cat([past[1], keys_BL], dim=1)
+        start = max(qkv.shape[1] - (self.span - 1), 0)
+        # Copies: a view would keep the whole window in memory.
+        rest = qkv[:, start:].clone(), keys_BL[:, start:].clone()
+        return self._attend(qkv, keys_BL)[:, qkv.shape[1] - length :], rest
+
+    def _project(self, x_BLD: Tensor) -> Tensor:
+        """Queries, keys and values, (B, L, 3, H, E)."""
+        return self.qkv(x_BLD).view(*x_BLD.shape[:2], 3, self.heads, -1)
+
+    def _attend(self, qkv_BL3HE: Tensor, keys_BL: Tensor) -> Tensor:
+        batch, length = keys_BL.shape
         span = min(self.span, length)
         pad = -length % span
-        qk, v = self.qkv(x_BLD).view(batch, length, 3, self.heads, -1).split([2, 1], dim=2)
+        qk, v = qkv_BL3HE.split([2, 1], dim=2)
         q, k = rotary(qk, self.rates).transpose(1, 3).unbind(2)
         v = v.squeeze(2).transpose(1, 2)
         if pad:
@@ -59,7 +81,7 @@ class SlidingAttention(nn.Module):
         q = q.reshape(batch, self.heads, chunks, span, -1).transpose(1, 2)
         mask = _mask(F.pad(keys_BL, (0, pad)), chunks, span)
         y = F.scaled_dot_product_attention(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), attn_mask=mask)
-        y = y.view(batch, chunks, self.heads, span, -1).transpose(2, 3).reshape(batch, chunks * span, width)
+        y = y.view(batch, chunks, self.heads, span, -1).transpose(2, 3).reshape(batch, chunks * span, -1)
         return self.out(y[:, :length])
 
 
@@ -94,5 +116,12 @@ class Block(nn.Module):
 
     def forward(self, x_BLD: Tensor, keys_BL: Tensor) -> Tensor:
         """(B, L, D) to (B, L, D)."""
-        x_BLD = x_BLD + self.attention(self.norm_attention(x_BLD), keys_BL)
+        return self._feed_forward(x_BLD + self.attention(self.norm_attention(x_BLD), keys_BL))
+
+    def carry(self, x_BLD: Tensor, keys_BL: Tensor, past=None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The same for a window that goes on after ``past``, and the past of the next; see `SlidingAttention.carry`."""
+        y_BLD, past = self.attention.carry(self.norm_attention(x_BLD), keys_BL, past)
+        return self._feed_forward(x_BLD + y_BLD), past
+
+    def _feed_forward(self, x_BLD: Tensor) -> Tensor:
         return x_BLD + self.down(F.relu(self.up(self.norm_forward(x_BLD))).square())

@@ -8,21 +8,27 @@ output. Every base is scored in one pass, and nothing ever sees the base it pred
 Shapes: B batch, L length, D width, K memory orders, M memory flanks; 4 = bases A C G T.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from dnalm.errors import InputError
-from dnalm.models.attention import Block
 from dnalm.models.config import ModelConfig
-from dnalm.models.memory import VALUES, Features, NgramMemory
+from dnalm.models.files import load_weights, memory_tensors, read_tensors, write_tensors
+from dnalm.models.memory import VALUES, Features, Memory, NgramMemory
+from dnalm.models.networks import build_network
+from dnalm.sequence.batches import Batch
+from dnalm.sequence.frames import open_frames
+
+#: Brings the logarithms of distances to the size of the other inputs.
+FRAME_SCALE = 0.3
+#: Bases of a window that are fused at a time.
+PIECE = 16_384
 
 
 @dataclass
@@ -30,13 +36,13 @@ class Output:
     """Predictions for a batch of windows, all in forward orientation.
 
     ``forward`` and ``reverse`` (B, L, 4): log-probabilities of each base given only what stands before it on the
-    forward strand, or only what stands after it. ``two_sided`` (B, L, 4): given everything else. ``left`` and ``right``
-    (B, L, D): the two one-sided states behind them.
+    forward strand, or only what stands after it. ``two_sided`` (B, L, 4): given everything else, None for a model with
+    the objective ``causal``. ``left`` and ``right`` (B, L, D): the two one-sided states behind them.
     """
 
     forward: Tensor
     reverse: Tensor
-    two_sided: Tensor
+    two_sided: Tensor | None
     left: Tensor
     right: Tensor
 
@@ -51,6 +57,49 @@ def reverse_strand(codes_BL: Tensor) -> Tensor:
     return torch.where(codes_BL < 4, 3 - codes_BL, codes_BL).flip(1)
 
 
+class Backbone(nn.Module):
+    """A language model of bases as everything downstream sees it.
+
+    Whatever the tokens inside, a backbone reads base codes and treats both strands alike: the states and predictions
+    for the reverse complement are the reverse complement of the states and predictions.
+    """
+
+    strands: str
+    """How the strands come to agree: by ``weights`` (one pass is symmetric) or ``averaged`` over two readings."""
+
+    def __init__(self, config: ModelConfig, memory: Memory | None = None):
+        super().__init__()
+        self.config = config
+        self.memory = memory or NgramMemory.empty(config.memory_orders, config.memory_flanks)
+
+    @property
+    def width(self) -> int:
+        """Channels of a state."""
+        return self.config.width
+
+    def lookup(self, codes: np.ndarray, origin=None) -> Features:
+        """Memory features of windows (see `NgramMemory.lookup`)."""
+        return self.memory.lookup(codes, origin)
+
+    def attach(self, genomes) -> None:
+        """Name genomes in which the memory may read around a base (see `HashedMemory.attach`)."""
+        self.memory.attach(genomes)
+
+    def states(self, codes_BL: Tensor, features: Features | None = None) -> tuple[Tensor, Tensor]:
+        """Two states (B, L, D) of every base: read along the forward strand, and along the reverse strand.
+
+        Both are in forward orientation; for the reverse complement they change places and are flipped.
+        """
+        raise NotImplementedError
+
+    def save(self, folder) -> None:
+        """Write ``config.json`` and ``model.safetensors`` (weights and memory) into ``folder``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config.save(folder / "config.json")
+        write_tensors(self.state_dict() | memory_tensors(self.memory), folder / "model.safetensors")
+
+
 class Mixer(nn.Module):
     """Log-linear mixture of predicted distributions, weighted by a hidden state, plus the state's own vote.
 
@@ -59,14 +108,17 @@ class Mixer(nn.Module):
 
     def __init__(self, width: int, sources: int):
         super().__init__()
-        self.gates = nn.Linear(width, sources)
         self.vote = nn.Linear(width, 4)
         nn.init.zeros_(self.vote.weight)
-        nn.init.zeros_(self.gates.weight)
-        nn.init.constant_(self.gates.bias, 1.0 / max(sources, 1))
+        self.gates = nn.Linear(width, sources) if sources else None
+        if sources:
+            nn.init.zeros_(self.gates.weight)
+            nn.init.constant_(self.gates.bias, 1.0 / sources)
 
     def forward(self, h: Tensor, logp: Tensor) -> Tensor:
         """Logits (..., 4) from states (..., D) and log-probabilities (..., sources, 4)."""
+        if not self.gates:
+            return self.vote(h)
         return self.vote(h) + (self.gates(h).unsqueeze(-2) @ logp).squeeze(-2)
 
 
@@ -76,21 +128,38 @@ class Tower(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.embed = nn.Embedding(5, config.width)
-        self.remember = nn.Linear(len(config.memory_orders) * VALUES, config.width, bias=False)
-        self.blocks = nn.ModuleList(
-            Block(config.width, config.heads, config.attention_span) for _ in range(config.layers)
-        )
-        self.norm = nn.LayerNorm(config.width)
+        contexts = len(config.memory_orders)
+        self.remember = nn.Linear(contexts * VALUES, config.width, bias=False) if contexts else None
+        self.frames = nn.Linear(6, config.width, bias=False) if config.stops else None
+        self.network = build_network(config)
+        if not self.network.causal:
+            raise InputError(
+                f"{config.architecture} reads both sides of a base at once",
+                "pretrain.architecture",
+                "Use objective masked with it, or a causal architecture",
+            )
         self.mix = Mixer(config.width, len(config.memory_orders))
 
-    def forward(self, codes_BL: Tensor, features_BLKV: Tensor) -> tuple[Tensor, Tensor]:
-        """States (B, L, D) and logits (B, L, 4); both at i depend on codes before i only."""
+    def forward(self, codes_BL, features_BLKV, frames_BL6, carried: int = 0) -> tuple[Tensor, Tensor]:
+        """States (B, L, D) and logits (B, L, 4); both at i depend on codes before i only.
+
+        ``features_BLKV`` are those of the memory, ``frames_BL6`` the distances of `open_frames` (None without stops).
+        The first ``carried`` bases are read without gradients and only their state is handed on; they are in neither
+        output.
+        """
         before = F.pad(codes_BL[:, :-1], (1, 0), value=4)
-        x = self.embed(before) + self.remember(features_BLKV.flatten(2))
-        for block in self.blocks:
-            x = block(x, before < 4)
-        h = self.norm(x)
-        return h, self.mix(h, features_BLKV[..., :4])
+        x = self.embed(before)
+        if self.remember:
+            x = x + self.remember(features_BLKV.flatten(2))
+        if self.frames:
+            x = x + self.frames(torch.log1p(frames_BL6) * FRAME_SCALE)
+        if not carried:
+            h = self.network(x, before < 4)
+            return h, self.mix(h, features_BLKV[..., :4])
+        with torch.no_grad():
+            _, state = self.network.carry(x[:, :carried], before[:, :carried] < 4)
+        h, _ = self.network.carry(x[:, carried:], before[:, carried:] < 4, state)
+        return h, self.mix(h, features_BLKV[:, carried:, :, :4])
 
 
 class Fusion(nn.Module):
@@ -118,58 +187,71 @@ class Fusion(nn.Module):
         return plus + complement_bases(minus)
 
 
-class TwoSided(nn.Module):
+class TwoSided(Backbone):
     """The language model with its memory; see the module's docstring."""
 
-    def __init__(self, config: ModelConfig, memory: NgramMemory | None = None):
-        super().__init__()
-        self.config = config
-        self.memory = memory or NgramMemory.empty(config.memory_orders, config.memory_flanks)
-        self.tower = Tower(config)
-        self.fusion = Fusion(config)
+    strands = "weights"
 
-    @property
-    def width(self) -> int:
-        """Channels of one one-sided state."""
-        return self.config.width
+    def __init__(self, config: ModelConfig, memory: Memory | None = None):
+        super().__init__(config, memory)
+        self.tower = Tower(config)
+        self.fusion = Fusion(config) if config.objective == "two_sided" else None
 
     def lookup(self, codes: np.ndarray, origin=None) -> Features:
         """Memory features of windows (see `NgramMemory.lookup`)."""
         return self.memory.lookup(codes, origin)
 
-    def forward(self, codes_BL: Tensor, features: Features | None = None) -> Output:
+    def forward(self, codes_BL: Tensor, features: Features | None = None, carried: int = 0) -> Output:
         """Predictions for windows of codes 0..4 (N and padding are 4), int64 of shape (B, L).
 
-        ``features`` are those of `lookup`; without them they are looked up with nothing left out.
+        ``features`` are those of `lookup`; without them they are looked up with nothing left out. With ``carried`` the
+        windows are longer by that many bases on each side, which are read only for the state that they leave behind
+        (networks that ``carry`` only), and the predictions are those of the bases between.
         """
-        left, right, ahead, behind, (own, other, flanks) = self._read(codes_BL, features)
-        logp_right = complement_bases(other[..., :4].flip(1))
-        fused = self.fusion(left, right, own[..., :4], logp_right, flanks)
-        return Output(ahead.log_softmax(-1), behind.log_softmax(-1), fused.log_softmax(-1), left, right)
+        left, right, ahead, behind, (own, other, flanks) = self._read(codes_BL, features, carried)
+        fused = None
+        if self.fusion:
+            logp_right = complement_bases(other[..., :4].flip(1))
+            fused = self._fuse(left, right, own[..., :4], logp_right, flanks).log_softmax(-1)
+        return Output(ahead.log_softmax(-1), behind.log_softmax(-1), fused, left, right)
+
+    def _fuse(self, *inputs) -> Tensor:
+        """The fusion of all bases; in long windows a piece at a time, computed again in the backward pass."""
+        pieces = list(zip(*(t.split(PIECE, dim=1) for t in inputs), strict=True))
+        if len(pieces) == 1:
+            return self.fusion(*inputs)
+        return torch.cat([checkpoint(self.fusion, *piece, use_reentrant=False) for piece in pieces], dim=1)
 
     def states(self, codes_BL: Tensor, features: Features | None = None) -> tuple[Tensor, Tensor]:
         """The two one-sided states (B, L, D) alone, which is all that a downstream head needs."""
         return self._read(codes_BL, features)[:2]
 
-    def _read(self, codes_BL, features):
+    @torch.inference_mode()
+    def two_sided_at(self, windows: Batch, base_B: np.ndarray) -> np.ndarray:
+        """Log-probabilities (B, 4) of A C G T at one base of each window, given all its other bases."""
+        codes = torch.from_numpy(windows.codes.astype(np.int64))
+        logp = self(codes, self.lookup(windows.codes, windows.origin)).two_sided
+        return logp[torch.arange(len(codes)), torch.from_numpy(base_B)].numpy()
+
+    def _read(self, codes_BL, features, carried: int = 0):
         """Read both strands: states and logits in forward orientation, and the memory features as tensors."""
         features = features or self.lookup(codes_BL.numpy(force=True).astype(np.uint8))
         own, other, flanks = (
-            torch.as_tensor(f, device=codes_BL.device, dtype=self.fusion.join.weight.dtype)
+            torch.as_tensor(f, device=codes_BL.device, dtype=self.tower.embed.weight.dtype)
             for f in (features.forward, features.reverse, features.flanks)
         )
-        count = len(codes_BL)
-        h, logits = self.tower(torch.cat([codes_BL, reverse_strand(codes_BL)]), torch.cat([own, other]))
+        count, length = codes_BL.shape
+        reach = length - carried  # each strand is read up to the last base that is asked for
+        codes = torch.cat([codes_BL, reverse_strand(codes_BL)])[:, :reach]
+        frames = self._frames(codes, own.dtype) if self.config.stops else None
+        h, logits = self.tower(codes, torch.cat([own, other])[:, :reach], frames, carried)
         behind = complement_bases(logits[count:].flip(1))
+        own, other, flanks = (t[:, carried:reach] for t in (own, other, flanks))
         return h[:count], h[count:].flip(1), logits[:count], behind, (own, other, flanks)
 
-    def save(self, folder) -> None:
-        """Write ``config.json`` and ``model.safetensors`` (weights and memory) into ``folder``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.config.save(folder / "config.json")
-        tensors = {k: v.contiguous() for k, v in self.state_dict().items()}
-        write_tensors(tensors | memory_tensors(self.memory), folder / "model.safetensors")
+    def _frames(self, codes_BL, dtype) -> Tensor:
+        distances = open_frames(codes_BL.numpy(force=True).astype(np.uint8), self.config.stops)
+        return torch.from_numpy(distances).to(codes_BL.device, dtype)
 
     @classmethod
     def load(cls, folder) -> "TwoSided":
@@ -179,49 +261,3 @@ class TwoSided(nn.Module):
         model = cls(config, memory)
         load_weights(model, tensors, folder)
         return model
-
-
-def load_weights(model: nn.Module, tensors: dict[str, Tensor], folder) -> None:
-    """Give ``model`` the weights of `read_tensors`."""
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(
-            f"weights and config.json do not belong together ({error})", str(folder), "Run the workflow again"
-        ) from error
-
-
-def write_tensors(tensors: dict[str, Tensor], path) -> None:
-    """Write a safetensors file that others may read as far as the umask allows; the library makes it private."""
-    save_file(tensors, path, {"format": "pt"})
-    mask = os.umask(0)
-    os.umask(mask)
-    Path(path).chmod(0o666 & ~mask)
-
-
-def memory_tensors(memory: NgramMemory) -> dict[str, Tensor]:
-    """The tensors that a memory is stored as.
-
-    The digests are bytes in a tensor because safetensors writes several strings of a header in random order.
-    """
-    return {
-        "memory.digests": torch.tensor(list(",".join(memory.digests).encode()), dtype=torch.uint8),
-        "memory.sequence": torch.from_numpy(memory.sequence.copy()),
-        "memory.segments": torch.from_numpy(memory.segments.copy()),
-    }
-
-
-def read_tensors(path, config: ModelConfig) -> tuple[dict[str, Tensor], NgramMemory]:
-    """Weights and memory from a safetensors file."""
-    try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-        digests, sequence, segments = (
-            tensors.pop(f"memory.{name}").numpy() for name in ("digests", "sequence", "segments")
-        )
-    except Exception as error:
-        raise InputError(
-            f"not a model of dnalm ({error})", str(path), "Delete it and run the workflow again"
-        ) from error
-    known = [d for d in digests.tobytes().decode().split(",") if d]
-    return tensors, NgramMemory(sequence, segments, known, config.memory_orders, config.memory_flanks)

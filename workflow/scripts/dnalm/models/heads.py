@@ -1,4 +1,4 @@
-"""Heads on top of the two-sided backbone.
+"""Heads on top of a backbone.
 
 Shapes: B batch, L length, D backbone width, W head width, Q codons = L / 3.
 """
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnalm.models.backbone import TwoSided, reverse_strand
+from dnalm.models.backbone import Backbone, reverse_strand
 from dnalm.models.memory import Features
 
 #: Classes of a base: non-coding, then codon position 1, 2, 3 on the forward and on the reverse strand.
@@ -87,9 +87,9 @@ class GeneHead(nn.Module):
 
 
 class GeneModel(nn.Module):
-    """The two-sided backbone with a gene head; reads both strands with the same weights."""
+    """A backbone with a gene head; reads both strands with the same weights."""
 
-    def __init__(self, backbone: TwoSided):
+    def __init__(self, backbone: Backbone):
         super().__init__()
         self.backbone = backbone
         self.head = GeneHead(backbone.width)

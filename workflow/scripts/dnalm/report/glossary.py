@@ -6,6 +6,8 @@ METHOD_NOTES = {
     "dnalm": "the model of this study: a network that reads from both sides, beside a memory of the training blocks",
     "dnalm_random_init": "the same network and fine-tuning, but fresh weights and an empty memory",
     "dnalm_memory_only": "the same network and fine-tuning, with fresh weights but with the memory of training blocks",
+    "dnalm_recounted": "the same weights without further training, with a memory counted anew on the whole genome: "
+    "held-out bases included, but each base's own n-grams left out; two-sided only",
     "markov_mixture": "counts of all context lengths and inverted repeats, mixed and then frozen: the causal ruler",
     "flank_counts": "counts of each base between its neighbours on both sides, with back-off: the two-sided ruler",
     "pyrodigal_single": "the field's tool (Prodigal); trains itself, unlabelled, on the whole genome, test blocks too",
@@ -22,7 +24,13 @@ IN_TEXT = {
     "pyrodigal_meta": "Pyrodigal in meta mode",
 }
 
-STRATA_IN_TEXT = {"all": "all bases", "coding": "coding bases", "intergenic": "intergenic bases"}
+STRATA_IN_TEXT = {
+    "all": "all bases",
+    "coding": "coding bases",
+    "intergenic": "intergenic bases",
+    "soft_masked": "soft-masked bases",
+    "not_soft_masked": "bases that are not soft-masked",
+}
 
 VERDICTS = {"better": "better", "worse": "worse", "unclear": "no clear difference", "unknown": "cannot be judged"}
 
@@ -33,6 +41,8 @@ FIGURES = {
     "gene_precision_recall": "Precision and sensitivity of gene finding",
     "browser": "A stretch of a test block",
     "calibration": "Calibration",
+    "architectures": "Language models side by side",
+    "context_cost": "What a longer window costs",
 }
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from dnalm.errors import InputError
 from dnalm.report.figures import Drawing, load_figure
-from dnalm.report.results import Stage
+from dnalm.report.numbers import count
+from dnalm.report.results import Arms, Stage
 from dnalm.sequence.splits import read_splits, splits_digest
 
 STAGES = ("pretrain", "annotate")
@@ -18,7 +19,7 @@ BESIDE = ("report", "results_table")
 
 @dataclass(frozen=True)
 class Inputs:
-    """The study as the report sees it; ``annotate`` is None in a study without gene finding."""
+    """The study as the report sees it; ``annotate`` and ``compare`` are None in a study without them."""
 
     config: dict
     results: Path
@@ -28,6 +29,7 @@ class Inputs:
     model_card: str
     pretrain: Stage
     annotate: Stage | None
+    compare: Arms | None
     runs: dict[str, dict]
     splits: pd.DataFrame
     splits_sha256: str
@@ -65,6 +67,7 @@ def read_inputs(config: dict, results, genome, captions, figures: list[str]) -> 
         model_card=_existing(results / "pretrain" / "model" / "README.md").read_text(),
         pretrain=stages["pretrain"],
         annotate=stages.get("annotate"),
+        compare=_arms(results / "compare") if config.get("compare") else None,
         runs={name: _json(results / name / "run.json") for name in stages},
         splits=read_splits(_existing(results / "splits.tsv")),
         splits_sha256=splits_digest(results / "splits.tsv"),
@@ -76,21 +79,35 @@ def read_inputs(config: dict, results, genome, captions, figures: list[str]) -> 
 
 
 def read_benchmarks(folders: list[Path]) -> pd.DataFrame:
-    """Snakemake's benchmark files as rows (step, seconds, memory in MB, load in per cent), by step."""
-    paths = [p for folder in folders for p in sorted(folder.glob("*.tsv")) if p.stem not in BESIDE]
-    rows = []
-    for path in paths:
-        table = pd.read_csv(path, sep="\t", na_values=["NA", "-"])
-        for row in table.to_dict("records"):
-            rows.append((path.stem, *(float(row.get(c, "nan")) for c in ("s", "max_rss", "mean_load"))))
+    """Snakemake's benchmark files as rows (step, seconds, memory in MB, load in per cent), by step.
+
+    Runs of one rule, which lie in a folder of their own, are one step: seconds add up, of memory the largest counts.
+    """
+    rows = [row for folder in folders for p in sorted(folder.glob("*.tsv")) if p.stem not in BESIDE for row in _runs(p)]
+    for inner in sorted(path for folder in folders for path in folder.glob("*/")):
+        runs = pd.DataFrame([row for path in sorted(inner.glob("*.tsv")) for row in _runs(path)])
+        if len(runs):
+            step = f"{inner.name}, {count(len(runs), 'run')}"
+            rows.append((step, runs[1].sum(min_count=1), runs[2].max(), runs[3].mean()))
     return pd.DataFrame(rows, columns=["step", "seconds", "memory", "load"]).sort_values("step", ignore_index=True)
 
 
+def _runs(path: Path) -> list[tuple]:
+    rows = pd.read_csv(path, sep="\t", na_values=["NA", "-"]).to_dict("records")
+    return [(path.stem, *(float(row.get(c, "nan")) for c in ("s", "max_rss", "mean_load"))) for row in rows]
+
+
+def _tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    kinds = {"dataset": str, "study": str, "seed": str}
+    return tuple(_table(folder / f"{name}.tsv", dtype=kinds) for name in ("metrics", "comparisons"))
+
+
 def _stage(folder: Path) -> Stage:
-    return Stage(
-        _table(folder / "metrics.tsv", dtype={"dataset": str, "study": str}),
-        _table(folder / "comparisons.tsv", dtype={"dataset": str, "study": str}),
-    )
+    return Stage(*_tables(folder))
+
+
+def _arms(folder: Path) -> Arms:
+    return Arms(*_tables(folder), _table(folder / "arms.tsv"))
 
 
 def _existing(path: Path) -> Path:

@@ -52,6 +52,12 @@ def signed_interval(estimate: Estimate) -> str:
     return f"{number(estimate.low, digits, sign=True)} to {number(estimate.high, digits, sign=True)}"
 
 
+def with_interval(difference: Estimate) -> str:
+    """``difference -0.1, 95 % interval -0.2 to +0.1``."""
+    interval = f"{percent(0.95)} interval {signed_interval(difference)}" if difference.has_interval else "no interval"
+    return f"difference {signed(difference)}, {interval}"
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share as per cent; never rounded to 0 % or 100 % when it is neither."""
     if not isfinite(share):

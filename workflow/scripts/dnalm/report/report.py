@@ -38,6 +38,7 @@ def build_report(inputs: Inputs) -> str:
         script=Markup(script),
         policy=content_policy(script),
         language=sections.language(inputs),
+        compared=sections.compared(inputs),
         genes=sections.genes(inputs),
         leakage=sections.leakage(inputs),
         data=sections.data_card(inputs),

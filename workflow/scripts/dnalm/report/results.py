@@ -39,10 +39,10 @@ class Stage:
     """
 
     def __init__(self, metrics: pd.DataFrame, comparisons: pd.DataFrame):
-        last = metrics["seed"].astype(str) == "mean"
-        place = ["split", "stratum", "method", "metric"]
-        chosen = metrics.assign(_last=last).sort_values("_last", kind="stable").drop_duplicates(place, keep="last")
-        self.table, self.comparisons = chosen.sort_index(), comparisons
+        self.all, place = metrics.assign(seed=metrics["seed"].astype(str)), ["split", "stratum", "method", "metric"]
+        chosen = self.all.assign(_last=self.all["seed"] == "mean").sort_values("_last", kind="stable")
+        self.table = chosen.drop_duplicates(place, keep="last").drop(columns="_last").sort_index()
+        self.comparisons = comparisons
         self._values = {key: _estimate(row, "value") for key, row in _rows(self.table, place)}
         paired = ["split", "stratum", "method_b", "metric"]
         ours = comparisons[comparisons["method_a"] == "dnalm"]
@@ -66,11 +66,50 @@ class Stage:
         rows = self.table[(self.table["metric"] == metric) & (self.table["split"] == "test")]
         return list(dict.fromkeys(rows["stratum"]))
 
+    def by_seed(self, metric: str, method: str = "dnalm") -> dict[str, Estimate]:
+        """Test values of the single seeds of a method over all bases."""
+        rows = self.all[(self.all["metric"] == metric) & (self.all["method"] == method) & (self.all["seed"] != "mean")]
+        rows = rows[(rows["split"] == "test") & (rows["stratum"] == "all")]
+        return {row["seed"]: _estimate(row, "value") for row in rows.to_dict("records")}
+
+    @property
+    def choosing(self) -> str:
+        """The split that choices are made on: validation, or test where a final training scored nothing else."""
+        return "validation" if (self.table["split"] == "validation").any() else "test"
+
     def best_order(self, metric: str = "bits_per_base") -> str | None:
-        """The single Markov order that is best on the validation blocks, so that no choice is made on test."""
-        rows = self.table[(self.table["metric"] == metric) & (self.table["split"] == "validation")]
+        """The single Markov order that is best on the validation blocks, so that no choice is made on test.
+
+        Of a final training, which has no validation, it is the best one on test, which favours the baseline.
+        """
+        rows = self.table[(self.table["metric"] == metric) & (self.table["split"] == self.choosing)]
         rows = rows[rows["method"].str.startswith("markov_order_") & (rows["stratum"] == "all")].dropna(subset="value")
         return None if rows.empty else rows.loc[rows["value"].idxmin(), "method"]
+
+
+class Arms:
+    """A comparison of language models.
+
+    Parameters
+    ----------
+    metrics, comparisons, costs : DataFrame
+        Tables of the stage ``compare``: comparisons are of an arm (or baseline) minus the default, which is called
+        ``dnalm``; costs has a row per training.
+    """
+
+    def __init__(self, metrics: pd.DataFrame, comparisons: pd.DataFrame, costs: pd.DataFrame):
+        self.stage, self.costs = Stage(metrics, comparisons), costs
+        theirs = comparisons[comparisons["method_b"] == "dnalm"]
+        self._differences = {key: _estimate(row, "difference") for key, row in _rows(theirs, ["method_a", "metric"])}
+
+    def difference(self, arm: str, metric: str) -> Estimate | None:
+        """An arm minus the default, None where they were not compared."""
+        return self._differences.get((arm, metric))
+
+    def ranked(self, metric: str) -> list[str]:
+        """Arms with a value of a metric, the one with the fewest bits first."""
+        found = {arm: e.value for arm in self.costs["method"].unique() if (e := self.stage.value(arm, metric))}
+        return sorted((arm for arm, value in found.items() if not isnan(value)), key=found.get)
 
 
 def _rows(table: pd.DataFrame, keys: list[str]):

@@ -18,6 +18,7 @@ GENES = {
     "start_accuracy": "start accuracy",
     "base_f1": "base F1",
 }
+TWO_SIDED = ["dnalm", "dnalm_recounted", "flank_counts"]
 GENE_METHODS = (
     "dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf", "dnalm_random_init",
     "dnalm_memory_only",
@@ -33,7 +34,8 @@ def results_table(metrics: pd.DataFrame) -> str:
     ----------
     metrics : DataFrame
         Rows of the metrics contract, as in ``all_metrics.tsv`` or in ``config/expected``. Studies without gene finding
-        give the first table alone, methods that were not run are left out.
+        give the first table alone, methods that were not run are left out. Language models that were compared have a
+        table of their own: they were asked for a part of the test bases.
 
     Notes
     -----
@@ -41,9 +43,12 @@ def results_table(metrics: pd.DataFrame) -> str:
     choice favours the baseline.
     """
     test = metrics[(metrics["split"] == "test") & (metrics["stratum"] == "all")]
+    arms, test = test[test["stage"] == "compare"], test[test["stage"] != "compare"]
     parts = [_language(test)]
     if test["metric"].isin(GENES).any():
         parts.append(_genes(test))
+    if len(arms):
+        parts.append(_comparison(arms))
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,7 +78,7 @@ def _language(test: pd.DataFrame) -> str:
     causal = test[(test["metric"] == "bits_per_base") & test["method"].str.startswith("markov_order_")]
     best = [causal.loc[causal["value"].idxmin(), "method"]] if len(causal) else []
     rows = []
-    for metric, methods in zip(BITS, (["dnalm", "markov_mixture", *best], ["dnalm", "flank_counts"]), strict=True):
+    for metric, methods in zip(BITS, (["dnalm", "markov_mixture", *best], TWO_SIDED), strict=True):
         for method in methods:
             row = _row(test, method, metric)
             if row is not None:
@@ -94,6 +99,16 @@ def _genes(test: pd.DataFrame) -> str:
     genes = _number(test, ["gene_f1_3prime"])
     title = f"Genes, {genes} in test blocks; higher is better, 95 % intervals in brackets:"
     return _markdown(title, ["method", *GENES.values()], rows)
+
+
+def _comparison(arms: pd.DataFrame) -> str:
+    rows = []
+    for method in dict.fromkeys(arms["method"]):
+        found = [_row(arms, method, metric) for metric in reversed(BITS)]
+        cells = [MISSING if row is None else f"{row['value']:.4f} {_interval(row, 4)}" for row in found]
+        rows.append([_label(method), *cells])
+    title = "Language models compared on equal CPU time, bits per base, 95 % intervals in brackets; lower is better:"
+    return _markdown(title, ["method", *(BITS[metric] for metric in reversed(BITS))], rows)
 
 
 def _row(test: pd.DataFrame, method: str, metric: str):

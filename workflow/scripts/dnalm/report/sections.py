@@ -6,7 +6,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from dnalm.figures.style import method_label
-from dnalm.report import summary
+from dnalm.report import comparison, summary
 from dnalm.report.figures import Drawing
 from dnalm.report.glossary import method_notes, metric_label
 from dnalm.report.inputs import Inputs
@@ -23,6 +23,7 @@ from dnalm.report.tables import (
     gene_table,
     leakage_table,
     matrix,
+    seeds_table,
     splits_table,
 )
 from dnalm.report.tiles import headline
@@ -36,7 +37,8 @@ MOST_CONTIGS = 20
 
 def language(inputs: Inputs) -> dict:
     """The language model: both axes, by stratum, against every baseline."""
-    stage, paragraphs, tables, more = inputs.pretrain, [], [], []
+    stage, tables, more = inputs.pretrain, [], []
+    paragraphs = [_text(summary.training_sentences(stage, is_final(inputs)))]
     for metric, axis in ((summary.TWO_SIDED, "both sides"), (summary.CAUSAL, "one side")):
         methods, ruler = stage.methods(metric), summary.RULERS[metric]
         if not methods:
@@ -46,11 +48,11 @@ def language(inputs: Inputs) -> dict:
         others = [m for m in shown if m != "dnalm"]
         name, strata = metric.replace("_", "-"), [(metric, s) for s in stage.strata(metric)]
         said = summary.language_sentences(stage, metric)
-        said += summary.other_orders(stage) if metric == summary.CAUSAL else []
+        said += summary.other_orders(stage) if metric == summary.CAUSAL else summary.recounted(stage)
         paragraphs.append(_text(said + summary.weak_regions(stage, metric)))
         caption = f"Bits per base of test bases, read from {axis}; lower is better, the lowest is bold"
         tables.append(matrix(name, caption, stage, shown, strata))
-        caption = f"Read from {axis}: this model minus each baseline, all test bases"
+        caption = f"Read from {axis}: this model minus each other, all test bases"
         tables.append(comparisons(f"{name}-against", caption, stage, metric, others))
         caption = f"Read from {axis}: this model minus {method_label(ruler)}, by region"
         tables.append(comparisons_by_stratum(f"{name}-regions", caption, stage, metric, ruler))
@@ -59,12 +61,27 @@ def language(inputs: Inputs) -> dict:
             more.append(matrix(f"{name}-orders", caption, stage, orders, strata))
             caption = f"Read from {axis}: this model minus every single Markov order"
             more.append(comparisons(f"{name}-orders-against", caption, stage, metric, orders))
+    tables.append(seeds_table(stage))
     methods = list(dict.fromkeys(m for metric in (summary.TWO_SIDED, summary.CAUSAL) for m in stage.methods(metric)))
     figures = _figures(inputs, "learning_curve", "bits_by_region")
     return {
-        "paragraphs": paragraphs, "tables": _filled(tables), "more": _filled(more), "figures": figures,
-        "methods": method_notes(methods), **_intervals(inputs),
+        "paragraphs": [p for p in paragraphs if p], "tables": _filled(tables), "more": _filled(more),
+        "figures": figures, "methods": method_notes(methods), **_intervals(inputs),
     }  # fmt: skip
+
+
+def is_final(inputs: Inputs) -> bool:
+    """Whether the language model was trained on the validation blocks too."""
+    return inputs.config["pretrain"]["final"]
+
+
+def compared(inputs: Inputs) -> dict | None:
+    """The comparison of language models; None in a study without it."""
+    part = comparison.section(inputs.compare, inputs.config["compare"])
+    if part is None:
+        return None
+    part["sentences"] = [inline(sentence) for sentence in part["sentences"]]
+    return {**part, "figures": _figures(inputs, "architectures", "context_cost"), **_intervals(inputs)}
 
 
 def _text(sentences: list[str]) -> Markup:
@@ -132,10 +149,10 @@ def _figures(inputs: Inputs, *names: str) -> list[Drawing]:
 def leakage(inputs: Inputs) -> dict:
     """Distance of the test set from the training set."""
     return {
-        "text": _text(summary.leakage_sentences(inputs.leakage)),
-        "tables": [leakage_table(inputs.leakage), splits_table(inputs.splits, inputs.windows)],
+        "text": _text(summary.leakage_sentences(inputs.leakage)), "final": is_final(inputs),
+        "tables": [leakage_table(inputs.leakage), splits_table(inputs.splits, inputs.windows, is_final(inputs))],
         "figures": _figures(inputs, "splits_and_leakage"),
-    }
+    }  # fmt: skip
 
 
 def data_card(inputs: Inputs) -> dict:
@@ -243,6 +260,10 @@ def files(inputs: Inputs) -> Table:
         ("pretrain/comparisons.tsv", "Language model: all paired comparisons", "TSV"),
         ("annotate/metrics.tsv", "Gene finding: all metrics", "TSV"),
         ("annotate/comparisons.tsv", "Gene finding: all paired comparisons", "TSV"),
+        ("compare/metrics.tsv", "Comparison: all metrics", "TSV"),
+        ("compare/comparisons.tsv", "Comparison: every model minus the default", "TSV"),
+        ("compare/arms.tsv", "Comparison: what every training cost", "TSV"),
+        ("compare/context.tsv", "Time and memory against the length of the window", "TSV"),
         ("all_metrics.tsv", "All metrics of the study", "TSV"),
         ("splits.tsv", "Training, validation and test blocks", "TSV"),
         ("leakage.tsv", "Nearest training match of each held-out window", "TSV"),
@@ -271,9 +292,16 @@ def front(inputs: Inputs) -> dict:
         "study": inputs.config["study"], "genome": inputs.card["name"], "organism": organism, "what": what,
         "bases": count(inputs.card["bases"], "base"), "version": latest.get("version", "not known"),
         "date": _date(latest.get("started")), "iso": latest.get("started") or "",
-        "lead": [_text(part) for part in summary.lead(inputs.pretrain, inputs.annotate, inputs.leakage)],
+        "lead": _lead(inputs),
         "tiles": headline(inputs.pretrain, inputs.annotate, inputs.splits, inputs.leakage),
     }  # fmt: skip
+
+
+def _lead(inputs: Inputs) -> list[Markup]:
+    """The summary in paragraphs; that of the comparison stands after that of the language model."""
+    parts = summary.lead(inputs.pretrain, inputs.annotate, inputs.leakage)
+    found = [comparison.lead(inputs.compare)] if inputs.compare else []
+    return [_text(part) for part in [*parts[:1], *found, *parts[1:]]]
 
 
 def _date(started: str | None) -> str:

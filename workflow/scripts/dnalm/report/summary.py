@@ -8,12 +8,13 @@ from math import isfinite
 import pandas as pd
 
 from dnalm.report.glossary import VERDICTS, in_text, stratum_in_text
-from dnalm.report.numbers import count, metric_value, percent, signed, signed_interval
+from dnalm.report.numbers import count, metric_value, percent, with_interval
 from dnalm.report.results import Estimate, Stage, gene_counts, verdict
 
 TWO_SIDED, CAUSAL = "bits_per_base_two_sided", "bits_per_base"
 #: Bits of a guess among four bases.
 GUESS = 2.0
+RECOUNTED = "dnalm_recounted"
 RULERS = {TWO_SIDED: "flank_counts", CAUSAL: "markov_mixture"}
 READING = {TWO_SIDED: "Reading both sides of a base", CAUSAL: "Reading from one side only"}
 UNITS = {TWO_SIDED: " bits per base, where less is better", CAUSAL: " bits per base"}
@@ -47,18 +48,13 @@ def versus(stage: Stage, metric: str, other: str, unit: str = "") -> str:
     said = verdict(metric, difference)
     values = f"{ours} against {metric_value(metric, stage.value(other, metric))}"
     zero = {"unclear": ", which contains zero", "unknown": ""}.get(said, ", clear of zero")
-    return f"{PHRASES[said]} {in_text(other)}: {values}{unit} ({_with_interval(difference)}{zero})"
-
-
-def _with_interval(difference: Estimate) -> str:
-    """``difference -0.1, 95 % interval -0.2 to +0.1``."""
-    interval = f"{percent(0.95)} interval {signed_interval(difference)}" if difference.has_interval else "no interval"
-    return f"difference {signed(difference)}, {interval}"
+    return f"{PHRASES[said]} {in_text(other)}: {values}{unit} ({with_interval(difference)}{zero})"
 
 
 def lead(pretrain: Stage, annotate: Stage | None, leakage: pd.DataFrame) -> list[list[str]]:
     """The summary in paragraphs: what was learned, against what, by how much; how far test is from training."""
-    language = language_sentences(pretrain, TWO_SIDED) + weak_regions(pretrain, TWO_SIDED, ("worse",))
+    language = language_sentences(pretrain, TWO_SIDED) + recounted(pretrain)
+    language += weak_regions(pretrain, TWO_SIDED, ("worse",))
     language += language_sentences(pretrain, CAUSAL)[:1] + other_orders(pretrain)
     language += weak_regions(pretrain, CAUSAL, ("worse",))
     genes = gene_sentences(annotate) + twin_verdicts(annotate) if annotate else []
@@ -97,7 +93,41 @@ def other_orders(stage: Stage) -> list[str]:
     best = stage.best_order()
     if best is None or verdict(CAUSAL, stage.difference(best, CAUSAL)) == "better":
         return []
-    return [f"It {versus(stage, CAUSAL, best)}; this is the single order that is best on the validation blocks."]
+    text = f"It {versus(stage, CAUSAL, best)}; this is the single order that is best on the {stage.choosing} blocks"
+    return [text + (", a choice that favours it." if stage.choosing == "test" else ".")]
+
+
+def recounted(stage: Stage) -> list[str]:
+    """What a memory brings that is counted anew on the whole genome, each base's own n-grams left out."""
+    ours, again = (stage.value(method, TWO_SIDED) for method in ("dnalm", RECOUNTED))
+    if ours is None or again is None or not isfinite(again.value):
+        return []
+    text = "With its memory counted anew on the whole genome, held-out bases included but each base's own n-grams left "
+    text += f"out, and without training, it needs {metric_value(TWO_SIDED, again)} bits instead of "
+    text += metric_value(TWO_SIDED, ours)
+    difference = stage.difference(RECOUNTED, TWO_SIDED)
+    if difference:
+        turned = Estimate(-difference.value, -difference.high, -difference.low, difference.n)
+        text += f" ({with_interval(turned)}: **{VERDICTS[verdict(TWO_SIDED, turned)]}**)"
+    return [f"{text}. It then knows the sequence around a held-out base, which no baseline here does."]
+
+
+def training_sentences(stage: Stage, final: bool) -> list[str]:
+    """How the model was trained, where that is not one training that was validated."""
+    seeds = next((found for metric in RULERS if len(found := stage.by_seed(metric)) > 1), {})
+    said = []
+    if final:
+        said.append(
+            "This is a **final training**: everything was chosen before, on the validation blocks; then the model, its "
+            "memory and the counting baselines learned from the training and the validation blocks together, for a "
+            "length that was settled, and only the test blocks are scored."
+        )
+    if seeds:
+        said.append(
+            f"The model was trained {len(seeds)} times, from the seeds {listed(list(seeds))}: its numbers are of the "
+            "mean over these trainings of the bits of each base."
+        )
+    return said
 
 
 def weak_regions(stage: Stage, metric: str, kinds=("worse", "unclear", "unknown")) -> list[str]:
@@ -107,14 +137,15 @@ def weak_regions(stage: Stage, metric: str, kinds=("worse", "unclear", "unknown"
         return []
     said = {s: verdict(metric, stage.difference(ruler, metric, s)) for s in REGIONS if s in stage.strata(metric)}
     parts = [
-        f"**{VERDICTS[kind]}** in {_listed([stratum_in_text(s) for s in names])}"
+        f"**{VERDICTS[kind]}** in {listed([stratum_in_text(s) for s in names])}"
         for kind in kinds
         if (names := [s for s, v in said.items() if v == kind])
     ]
     return [f"By region, against the same ruler: {'; '.join(parts)}."] if parts else []
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """``a, b and c``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -158,7 +189,7 @@ def twin_verdicts(stage: Stage) -> list[str]:
     words = {"better": "**better**", "worse": "**worse**", "unclear": "**not clearly different**"}
     said = {m: verdict(m, stage.difference("dnalm_random_init", m)) for m in TWIN_SCORES}
     parts = [
-        f"{word} in {_listed([TWIN_SCORES[m] for m in metrics])}"
+        f"{word} in {listed([TWIN_SCORES[m] for m in metrics])}"
         for kind, word in words.items()
         if (metrics := [m for m, v in said.items() if v == kind])
     ]
@@ -176,7 +207,7 @@ def twin_sentences(stage: Stage) -> list[str]:
             if ours is None or difference is None:
                 continue
             said, theirs = verdict(metric, difference), metric_value(metric, stage.value(twin, metric))
-            text = f"{name} {theirs} instead of {metric_value(metric, ours)} ({_with_interval(difference)}"
+            text = f"{name} {theirs} instead of {metric_value(metric, ours)} ({with_interval(difference)}"
             judged.append(f"{text}: **{words.get(said, VERDICTS[said])}**)")
         if judged:
             sentences.append(f"{lead_in}: {'; '.join(judged)}.")
@@ -195,7 +226,7 @@ def leakage_sentences(leakage: pd.DataFrame) -> list[str]:
     if hits.empty:
         return [f"None of the {windows} shares a stretch of 31 bases with the training blocks, on either strand."]
     closest = closest_window(hits)
-    kinds = _listed([f"{n:,} {kind}" for kind, n in hits["kind"].value_counts(sort=False).sort_index().items()])
+    kinds = listed([f"{n:,} {kind}" for kind, n in hits["kind"].value_counts(sort=False).sort_index().items()])
     sentences = [
         f"{len(hits):,} of {windows} match the training blocks on 31 or more bases in a row ({kinds}); the closest has "
         f"{percent(closest['share'])} of its bases covered at {percent(closest['identity'])} identity."

@@ -94,6 +94,18 @@ def matrix(name: str, caption: str, stage: Stage, methods: list[str], places: li
     return Table(name, caption, columns, rows)
 
 
+def seeds_table(stage: Stage) -> Table:
+    """All test bases by seed of the training; without rows where there was one training."""
+    found = {metric: stage.by_seed(metric) for metric in ("bits_per_base_two_sided", "bits_per_base")}
+    found = {metric: seeds for metric, seeds in found.items() if len(seeds) > 1}
+    rows = []
+    for seed in dict.fromkeys(seed for seeds in found.values() for seed in seeds):
+        cells = [(metric, seeds.get(seed)) for metric, seeds in found.items()]
+        rows.append([Cell(seed), *(Cell(metric_value(m, e), metric_interval(m, e)) for m, e in cells)])
+    caption = "Every training by its seed, all test bases; lower is better"
+    return Table("seeds", caption, [Column("Seed", kind="text"), *(Column(metric_label(m)) for m in found)], rows)
+
+
 def _best(stage: Stage, methods: list[str], metric: str, stratum: str) -> str:
     """The best value of a column as it is shown, so that ties look like ties."""
     known = [e for m in methods if (e := stage.value(m, metric, stratum)) and isfinite(e.value)]
@@ -104,17 +116,20 @@ def _best(stage: Stage, methods: list[str], metric: str, stratum: str) -> str:
 def comparisons(name: str, caption: str, stage: Stage, metric: str, others: list[str], stratum: str = "all") -> Table:
     """Dnalm minus each other method on the test blocks."""
     found = [(method_label(m), e) for m in others if (e := stage.difference(m, metric, stratum))]
-    return _differences(name, caption, "Compared with", metric, found)
+    return differences(name, caption, "Compared with", metric, found)
 
 
 def comparisons_by_stratum(name: str, caption: str, stage: Stage, metric: str, other: str) -> Table:
     """Dnalm minus one other method in each stratum of the test blocks."""
     found = [(stratum_label(s), e) for s in stage.strata(metric) if (e := stage.difference(other, metric, s))]
-    return _differences(name, caption, "Region", metric, found)
+    return differences(name, caption, "Region", metric, found)
 
 
-def _differences(name: str, caption: str, head: str, metric: str, found: list[tuple[str, Estimate]]) -> Table:
-    columns = [Column(head, kind="text"), Column("This model is", kind="text"), Column("Difference")]
+def differences(
+    name: str, caption: str, head: str, metric: str, found: list[tuple[str, Estimate]], judged: str = "This model is"
+) -> Table:
+    """Differences with verdict, interval and a drawing of it; ``judged`` heads the column of the verdicts."""
+    columns = [Column(head, kind="text"), Column(judged, kind="text"), Column("Difference")]
     columns += [Column("95\N{NO-BREAK SPACE}% interval"), Column("", kind="plot"), Column("n")]
     rows = []
     for (label, estimate), whisker in zip(found, whiskers([e for _, e in found]), strict=True):
@@ -170,9 +185,10 @@ def gene_table(name: str, caption: str, stage: Stage, methods: list[str]) -> Tab
     return Table(name, caption, [Column("Method", kind="text"), *(Column(h) for h in heads)], rows)
 
 
-def splits_table(splits: pd.DataFrame, windows: pd.DataFrame) -> Table:
-    """Blocks, bases and windows of each split."""
+def splits_table(splits: pd.DataFrame, windows: pd.DataFrame, final: bool = False) -> Table:
+    """Blocks, bases and windows of each split; a ``final`` training trains on the validation blocks too."""
     names = {"train": "Training", "validation": "Validation", "test": "Test", "gap": "Gaps, not used"}
+    names |= {"validation": "Validation, trained on too"} if final else {}
     length = splits["end"] - splits["start"]
     rows = []
     for split, label in names.items():

@@ -41,7 +41,8 @@ def _scored(stage: Stage, metric: str, label: str, other: str | None) -> Tile | 
     ours = stage.value("dnalm", metric)
     if ours is None:
         return None
-    value, interval = metric_value(metric, ours), metric_interval(metric, ours)
+    value, interval, seeds = metric_value(metric, ours), metric_interval(metric, ours), len(stage.by_seed(metric))
+    label += f", mean of {seeds} seeds" if seeds > 1 else ""
     theirs = stage.value(other, metric) if other else None
     if theirs is None:
         return Tile(label, value, interval)

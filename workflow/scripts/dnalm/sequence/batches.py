@@ -4,19 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dnalm.sequence.alphabet import N
+from dnalm.sequence.alphabet import MASK_BIT, N
 
 
 @dataclass(frozen=True)
 class Batch:
     """Windows of one genome: ``codes`` uint8 (batch, length) of 0..4, ``positions`` int64 of the same shape.
 
-    Positions are global (in ``codes.npy``); -1 marks padding, whose code is N.
+    Positions are global (in ``codes.npy``); -1 marks padding, whose code is N. ``soft`` (bool, same shape) is True at
+    soft-masked bases.
     """
 
     digest: str
     codes: np.ndarray
     positions: np.ndarray
+    soft: np.ndarray
 
     @property
     def origin(self):
@@ -25,7 +27,8 @@ class Batch:
 
     def keep(self, allowed: np.ndarray) -> "Batch":
         """The same windows with every base where ``allowed`` (batch, length) is False turned into padding."""
-        return Batch(self.digest, np.where(allowed, self.codes, N), np.where(allowed, self.positions, -1))
+        codes, positions = np.where(allowed, self.codes, N), np.where(allowed, self.positions, -1)
+        return Batch(self.digest, codes, positions, self.soft & allowed)
 
 
 def cut(genome, starts, length: int, anchor: int | None = None) -> Batch:
@@ -44,8 +47,9 @@ def cut(genome, starts, length: int, anchor: int | None = None) -> Batch:
     inside = starts[:, None] + np.arange(length) - first
     wrapped = np.where(circular & (np.abs(inside) < size + length), inside % size, inside)
     positions = np.where((wrapped >= 0) & (wrapped < size), wrapped + first, -1)
-    codes = np.where(positions >= 0, np.asarray(genome.codes[np.maximum(positions, 0)]) & 7, N)
-    return Batch(genome.digest, codes.astype(np.uint8), positions)
+    stored = np.asarray(genome.codes[np.maximum(positions, 0)])
+    codes = np.where(positions >= 0, stored & 7, N)
+    return Batch(genome.digest, codes.astype(np.uint8), positions, (stored & MASK_BIT > 0) & (positions >= 0))
 
 
 def tile(intervals: np.ndarray, stride: int) -> np.ndarray:

@@ -24,6 +24,12 @@ def genetic_code(number: int) -> tuple[str, np.ndarray, np.ndarray]:
     return amino, np.isin(codons, starts), np.isin(codons, table.stop_codons)
 
 
+def stop_codons(number: int) -> tuple[str, ...]:
+    """Stop codons of an NCBI genetic code, in alphabetical order."""
+    _, _, stops = genetic_code(number)
+    return tuple("ACGT"[i // 16] + "ACGT"[i // 4 % 4] + "ACGT"[i % 4] for i in np.flatnonzero(stops))
+
+
 def codon_index(codes: np.ndarray) -> np.ndarray:
     """Index of the codon that begins at each base, -1 where an N is in it; int64 of shape (length - 2,)."""
     b = np.asarray(codes).astype(np.int64) & 7

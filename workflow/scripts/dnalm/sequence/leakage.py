@@ -10,7 +10,7 @@ import pandas as pd
 from numba import njit
 
 from dnalm.sequence.alphabet import reverse_complement
-from dnalm.sequence.splits import split_intervals
+from dnalm.sequence.splits import final_intervals, split_intervals
 
 SEED, DROP, MISMATCH, DIAGONALS = 31, 20, 2, 5
 COLUMNS = [
@@ -114,16 +114,19 @@ class TrainingIndex:
         return best
 
 
-def audit(genome, splits: pd.DataFrame, windows: pd.DataFrame, rna: pd.DataFrame) -> pd.DataFrame:
+def audit(genome, splits: pd.DataFrame, windows: pd.DataFrame, rna: pd.DataFrame, final: bool = False) -> pd.DataFrame:
     """One row per validation and test window: its nearest training match on either strand.
+
+    For a ``final`` training, on validation blocks too, one row per test window.
 
     ``matched`` bases, ``share`` of the window that the match covers, ``identity`` inside it, where it is, and ``kind``:
     the type of the RNA gene (of table ``rna``) that the window overlaps, else ``repeat`` if there is a match, else
     ``none``.
     """
-    index = TrainingIndex(genome, split_intervals(genome, splits, "train"))
+    training = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
+    index = TrainingIndex(genome, training)
     rows = []
-    for w in windows[windows["split"].isin(["validation", "test"])].itertuples(index=False):
+    for w in windows[windows["split"].isin(["test"] if final else ["validation", "test"])].itertuples(index=False):
         codes = np.asarray(genome.contig_codes(w.contig)[w.start : w.end]) & 7
         best = index.nearest(codes)
         row = [w.genome, w.contig, w.start, w.end, w.split]

@@ -18,9 +18,15 @@ def make_splits(genomes, settings: dict, seed: int) -> pd.DataFrame:
 
     Units are blocks of ``settings["block"]`` bases (the last of a contig takes the remainder) or whole contigs. They
     are shuffled by ``seed``; the first ones become test until the test share of all bases is met best, then validation.
-    Where neighbouring blocks differ, ``gap`` bases are taken from the training block, or from both ends if neither is
-    training; on circular contigs the first and the last block are neighbours.
+    With ``by: position`` nothing is shuffled: each genome's contigs, end to end, are cut into training, validation and
+    test in this order. Where neighbouring blocks differ, ``gap`` bases are taken from the training block, or from both
+    ends if neither is training; on circular contigs the first and the last block are neighbours.
     """
+    if settings["by"] == "position":
+        rows = [row for genome in genomes for row in _by_position(genome, settings)]
+        bases = sum(int(genome.contigs["length"].sum()) for genome in genomes)
+        _require_all({row[4] for row in rows}, f"{bases} bases")
+        return pd.DataFrame(rows, columns=COLUMNS)
     units = [unit for genome in genomes for unit in _units(genome, settings)]
     size = np.array([end - start for _, _, start, end in units])
     order = np.random.default_rng([seed, 101]).permutation(len(units))
@@ -28,13 +34,7 @@ def make_splits(genomes, settings: dict, seed: int) -> pd.DataFrame:
     goal_test, goal_validation = size.sum() * settings["test"], size.sum() * settings["validation"]
     order = _take(order, size, goal_test, labels, 2)
     _take(order, size, goal_validation, labels, 1)
-    missing = [SPLITS[i] for i in range(3) if not (labels == i).any()]
-    if missing:
-        raise InputError(
-            f"{len(units)} {settings['by']}s are too few: nothing is left for {' and '.join(missing)}",
-            "splits",
-            "Use smaller blocks or other shares",
-        )
+    _require_all({SPLITS[i] for i in labels}, f"{len(units)} {settings['by']}s")
     rows = []
     for genome in genomes:
         for c in genome.contigs.itertuples(index=False):
@@ -42,6 +42,29 @@ def make_splits(genomes, settings: dict, seed: int) -> pd.DataFrame:
             blocks = [[*units[i][2:], int(labels[i])] for i in mine]
             rows += _with_gaps(genome.name, c, blocks, settings["gap"])
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _require_all(found: set[str], what: str) -> None:
+    missing = [split for split in SPLITS[:3] if split not in found]
+    if missing:
+        raise InputError(
+            f"{what} are too few: nothing is left for {' and '.join(missing)}",
+            "splits",
+            "Use smaller blocks or other shares",
+        )
+
+
+def _by_position(genome, settings):
+    """Rows of one genome, cut at two places of its contigs end to end."""
+    total = int(genome.contigs["length"].sum())
+    test = round(total * (1 - settings["test"]))
+    cuts = [0, round(total * (1 - settings["test"] - settings["validation"])), test, total]
+    rows = []
+    for c in genome.contigs.itertuples(index=False):
+        spans = [(max(a - c.offset, 0), min(b - c.offset, c.length)) for a, b in itertools.pairwise(cuts)]
+        blocks = [[start, end, label] for label, (start, end) in enumerate(spans) if end > start]
+        rows += _with_gaps(genome.name, c, blocks, settings["gap"])
+    return rows
 
 
 def _units(genome, settings):
@@ -80,7 +103,7 @@ def _with_gaps(genome, contig, blocks, gap):
     for i, (start, end, label) in enumerate(blocks):
         mine = sorted((a, b) for j, a, b in cuts if j == i and b > a)
         for a, b in mine:
-            a = max(a, start)  # the gaps of a short block's two ends may overlap
+            a, b = max(a, start), min(b, end)  # in a short block the gaps of both ends may overlap, or be longer
             if b <= a:
                 continue
             if a > start:
@@ -118,6 +141,35 @@ def split_intervals(genome, splits: pd.DataFrame, split: str) -> np.ndarray:
     offsets = rows["contig"].map(genome.contigs.set_index("contig")["offset"]).to_numpy()
     spans = np.stack([rows["start"].to_numpy() + offsets, rows["end"].to_numpy() + offsets], axis=1)
     return spans[np.argsort(spans[:, 0])].astype(np.int64).reshape(-1, 2)
+
+
+def final_intervals(genome, splits: pd.DataFrame) -> np.ndarray:
+    """Global intervals (n, 2) of training and validation blocks and of the gaps between them: all but what tests."""
+    rows = splits[splits["genome"] == genome.name].reset_index(drop=True)
+    circular = dict(zip(genome.contigs["contig"], genome.contigs["circular"], strict=True))
+    kept = rows["split"].isin(["train", "validation"])
+    for contig, mine in rows.groupby("contig", sort=False):
+        count = len(mine)
+        for i in range(count):
+            if mine["split"].iloc[i] != "gap":
+                continue
+            around = [j % count if circular[contig] else j for j in (i - 1, i + 1)]
+            near = [mine["split"].iloc[j] for j in around if 0 <= j < count]
+            # gaps taken from both sides of a border stand side by side and both stay out
+            kept[mine.index[i]] = all(split in ("train", "validation") for split in near)
+    final = rows[kept].assign(split="train")
+    return _joined(split_intervals(genome, final, "train"), genome.contigs["offset"].to_numpy())
+
+
+def _joined(spans: np.ndarray, borders: np.ndarray) -> np.ndarray:
+    """Touching intervals as one, unless a contig begins between them."""
+    joined: list[list[int]] = []
+    for start, end in spans:
+        if joined and joined[-1][1] == start and start not in borders:
+            joined[-1][1] = end
+        else:
+            joined.append([start, end])
+    return np.array(joined, dtype=np.int64).reshape(-1, 2)
 
 
 def split_labels(genome, splits: pd.DataFrame) -> np.ndarray:

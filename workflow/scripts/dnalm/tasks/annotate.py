@@ -9,24 +9,32 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from dnalm.io.fasta import Genome
 from dnalm.io.labels import GeneLabels, gene_labels, require_genes
-from dnalm.models.backbone import TwoSided, memory_tensors, read_tensors, write_tensors
-from dnalm.models.config import ModelConfig
+from dnalm.models.backbone import Backbone
+from dnalm.models.build import load_model, read_model
+from dnalm.models.files import load_weights, memory_tensors, write_tensors
 from dnalm.models.heads import GeneModel
 from dnalm.sequence.batches import cut, tile
 from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
-from dnalm.tasks.pretrain import WindowSampler, new_model, training_digest
+from dnalm.tasks.pretrain import new_model, training_digest
+from dnalm.tasks.sampling import WindowSampler
+from dnalm.training.distributed import is_first
 from dnalm.training.loop import TrainSettings, train
 from dnalm.training.progress import Progress
 
 log = logging.getLogger(__name__)
 
+#: Folder of a backbone that keeps its own files.
+BESIDE = "backbone"
 #: Weight of the start and stop losses (nats per kilobase, about one gene) beside the class loss (nats per base).
 SITE_WEIGHT = 0.1
 #: Context on each side of a base when a genome is read, and bases read at a time; multiples of 3.
 MARGIN, STRIDE = 480, 3072
+#: Special tokens that a model from elsewhere may put around a window.
+SPECIAL = 4
 #: Validation bases that are looked at during fine-tuning.
 VALIDATION_BASES = 60_000
 
@@ -39,18 +47,24 @@ class GeneTask:
         self.bases_per_step = sampler.window * sampler.batch
         self.held_out = held_out
 
-    def batch(self, step: int):
-        """Windows of a step with their memory features."""
-        windows = self.sampler(step)
+    def batch(self, step: int, part: int = 0, parts: int = 1):
+        """Windows of a step, or a part of them, with their memory features."""
+        windows = self.sampler(step, part, parts)
         return windows, self.model.backbone.lookup(windows.codes, windows.origin)
+
+    def count(self, batch) -> int:
+        """Number of bases whose labels are known."""
+        return int(self._known(batch[0]).sum())
+
+    def _known(self, windows) -> np.ndarray:
+        return (windows.positions >= 0) & self.labels.known[np.maximum(windows.positions, 0)]
 
     def loss(self, batch):
         """Class loss in nats per base plus weighted start and stop losses."""
         windows, features = batch
         output = self.model(torch.from_numpy(windows.codes.astype(np.int64)), features)
-        real = windows.positions >= 0
         place = np.maximum(windows.positions, 0)
-        known = torch.from_numpy((real & self.labels.known[place]).astype(np.float32))
+        known = torch.from_numpy(self._known(windows).astype(np.float32))
         target = torch.from_numpy(self.labels.classes[place].astype(np.float32))
         classes = (-(output.classes * target).sum(-1) * known).sum() / known.sum().clamp(min=1)
         kilobases = known.sum().clamp(min=1) / 1000
@@ -80,16 +94,32 @@ class GeneTask:
         return sums
 
 
-def backbone_for(method: str, pretrained, settings: dict, genome: Genome, splits_path, seed: int) -> TwoSided:
+def backbone_for(
+    method: str, pretrained, settings: dict, genome: Genome, splits_path, seed: int, tokenizer=None
+) -> Backbone:
     """The backbone that a method starts from: pretrained, or a twin with fresh weights (and an empty memory)."""
     if method == "dnalm":
-        return TwoSided.load(pretrained)
+        backbone = load_model(pretrained)
+        backbone.attach([genome])
+        return backbone
+    if settings.get("model"):
+        return fresh_foreign(settings["model"], seed + 1000)
     training = split_intervals(genome, read_splits(splits_path), "train")
-    return new_model(settings, genome, training, seed + 1000, memory=method == "dnalm_memory_only")
+    return new_model(settings, genome, training, seed + 1000, method == "dnalm_memory_only", tokenizer)
+
+
+def fresh_foreign(source: dict, seed: int):
+    """A model of ``transformers`` of the same shape as the one that a study takes, with fresh weights."""
+    from dnalm.models.hub import HubBackbone  # only then is the package transformers needed
+
+    model = HubBackbone(source["hf"], source["revision"], source["trust_remote_code"], not source["download"])
+    torch.manual_seed(seed)
+    model.model = type(model.model)(model.model.config)
+    return model
 
 
 def finetune(
-    backbone: TwoSided, genome: Genome, features: pd.DataFrame, splits_path, settings: dict, seed: int, identity,
+    backbone: Backbone, genome: Genome, features: pd.DataFrame, splits_path, settings: dict, seed: int, identity,
     state_dir, folder, log_csv,
 ) -> GeneModel:  # fmt: skip
     """Fine-tune backbone and head on the genes of the training blocks, and save the model in ``folder``.
@@ -111,28 +141,47 @@ def finetune(
     labels = replace(labels, known=labels.known & seen)
     task = GeneTask(model, sampler, labels, held_out, digest)
     train(task, TrainSettings.of(settings), state_dir, log_csv)
-    save_gene_model(model, folder)
-    shutil.rmtree(Path(state_dir) / digest)
+    if is_first():
+        save_gene_model(model, folder)
+        shutil.rmtree(Path(state_dir) / digest)
     return model
 
 
 def save_gene_model(model: GeneModel, folder) -> None:
-    """Write config.json and model.safetensors (backbone, head, memory)."""
+    """Write what `Backbone.save` writes, with the weights of the head beside those of the backbone.
+
+    A backbone of ``transformers`` stays a checkpoint of its own, in the folder ``backbone``.
+    """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    model.backbone.config.save(folder / "config.json")
-    memory = model.backbone.memory
-    tensors = {k: v.contiguous() for k, v in model.state_dict().items()} | memory_tensors(memory)
-    write_tensors(tensors, folder / "model.safetensors")
+    if isinstance(model.backbone, Backbone):
+        model.backbone.save(folder)
+        write_tensors(model.state_dict() | memory_tensors(model.backbone.memory), folder / "model.safetensors")
+        return
+    model.backbone.save(folder / BESIDE)
+    shutil.copyfile(folder / BESIDE / "config.json", folder / "config.json")
+    write_tensors(model.head.state_dict(), folder / "model.safetensors")
 
 
 def load_gene_model(folder) -> GeneModel:
     """Read what `save_gene_model` wrote."""
-    config = ModelConfig.load(Path(folder) / "config.json")
-    tensors, memory = read_tensors(Path(folder) / "model.safetensors", config)
-    model = GeneModel(TwoSided(config, memory))
-    model.load_state_dict(tensors)
+    folder = Path(folder)
+    if (folder / BESIDE).is_dir():
+        model = GeneModel(load_model(folder / BESIDE))
+        load_weights(model.head, load_file(folder / "model.safetensors"), folder)
+        return model
+    backbone, tensors = read_model(folder)
+    model = GeneModel(backbone)
+    load_weights(model, tensors, folder)
     return model
+
+
+def reach_of(backbone) -> tuple[int, int]:
+    """Context on each side and bases at a time, for a backbone that may be able to read short windows only."""
+    longest = getattr(backbone, "longest", None)  # in tokens, of which a base has one at most
+    if longest is None or longest >= STRIDE + 2 * MARGIN + SPECIAL:
+        return MARGIN, STRIDE
+    room = (longest - SPECIAL) // 3
+    return room // 5 * 3, (room - 2 * (room // 5)) * 3
 
 
 @torch.inference_mode()
@@ -145,15 +194,16 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
     total = len(genome.codes)
     classes = np.tile(np.array([0.0] + [-20.0] * 6, dtype=np.float32), (total, 1))
     starts, stops = np.full((2, total, 2), -20.0, dtype=np.float32)
-    pieces = tile(intervals, STRIDE)
+    margin, stride = reach_of(model.backbone)
+    pieces = tile(intervals, stride)
     progress = Progress(int((pieces[:, 1] - pieces[:, 0]).sum()), "bases", log)
     for first in range(0, len(pieces), 2):
         some = pieces[first : first + 2]
-        windows = cut(genome, some[:, 0] - MARGIN, STRIDE + 2 * MARGIN, MARGIN)
+        windows = cut(genome, some[:, 0] - margin, stride + 2 * margin, margin)
         features = model.backbone.lookup(windows.codes, windows.origin)
         output = model(torch.from_numpy(windows.codes.astype(np.int64)), features)
         for row, (start, end) in enumerate(some):
-            inner = slice(MARGIN, MARGIN + end - start)
+            inner = slice(margin, margin + end - start)
             classes[start:end] = output.classes[row, inner]
             starts[start:end] = output.starts[row, inner]
             stops[start:end] = output.stops[row, inner]

@@ -1,0 +1,118 @@
+"""Leave-one-out: take every n-gram that covers the queried base itself, on either strand, out of its counts.
+
+An n-gram covers the base if the base is in it, predicted or context: the words around the base see it as well. Both
+copies of the base, on the strand of the window and on the other one, are places of one text of both strands. No count
+falls below zero: a table of fixed size may have lost some of what is taken away.
+"""
+
+import numpy as np
+from numba import njit
+
+#: Bases that a quick look compares without a branch.
+GLANCE = 4
+
+
+@njit(cache=True)
+def _match_left(text, p, window, t, limit):
+    """How many bases before ``text[p]`` equal those before ``window[t]``, at most ``limit``; N matches nothing."""
+    n = 0
+    while n < limit and t - n > 0 and p - n > 0:
+        base = window[t - n - 1]
+        if base > 3 or base != text[p - n - 1]:
+            break
+        n += 1
+    return n
+
+
+@njit(cache=True)
+def _match_right(text, p, window, t, limit):
+    """How many bases after ``text[p]`` equal those after ``window[t]``, at most ``limit``; N matches nothing."""
+    n = 0
+    while n < limit and t + n + 1 < len(window) and p + n + 1 < len(text):
+        base = window[t + n + 1]
+        if base > 3 or base != text[p + n + 1]:
+            break
+        n += 1
+    return n
+
+
+@njit(cache=True)
+def _differs_left(text, p, window, t):
+    """Whether one of the `GLANCE` bases before both places differs: a quick No to most places; False at the edges."""
+    if t < GLANCE or p < GLANCE:
+        return False
+    differs = False
+    for n in range(1, GLANCE + 1):
+        differs |= text[p - n] != window[t - n]
+    return differs
+
+
+@njit(cache=True)
+def _differs_right(text, p, window, t):
+    """Whether one of the `GLANCE` bases after both places differs; False at the edges."""
+    if t + GLANCE >= len(window) or p + GLANCE >= len(text):
+        return False
+    differs = False
+    for n in range(1, GLANCE + 1):
+        differs |= text[p + n] != window[t + n]
+    return differs
+
+
+@njit(cache=True)
+def leave_out_after(counts, codes, text, own, mirror, orders):
+    """Take the own n-grams out of counts after ``orders`` bases.
+
+    Parameters
+    ----------
+    counts : int32 (B, L, orders, 4)
+        Changed in place.
+    own, mirror : int64 (B, L)
+        Place of each base in ``text`` and place of its complement on the other strand; ``own`` is -1 where the base is
+        not in the memory.
+    """
+    longest = orders[-1]
+    column = np.full(longest + 1, -1)
+    column[orders] = np.arange(len(orders))
+    for b in range(codes.shape[0]):
+        for t in range(codes.shape[1]):
+            here = own[b, t]
+            if here < 0:
+                continue
+            for copy in (here, mirror[b, t]):
+                for d in range(longest + 1):
+                    p = copy + d
+                    if p >= len(text) or text[p] > 3:
+                        break
+                    if d >= GLANCE and _differs_left(text, p, codes[b], t):
+                        continue
+                    for k in range(max(d, 1), _match_left(text, p, codes[b], t, longest) + 1):
+                        # an n-gram that covers both copies (a palindrome) is met from both: take it out once
+                        if column[k] >= 0 and (copy == here or not (p - k <= here <= p)):
+                            counts[b, t, column[k], text[p]] -= counts[b, t, column[k], text[p]] > 0
+
+
+@njit(cache=True)
+def leave_out_between(counts, codes, text, own, mirror, flanks):
+    """Take the own n-grams out of counts between ``flanks`` (n, 2); see `leave_out_after`."""
+    most_left, most_right, least = flanks[:, 0].max(), flanks[:, 1].max(), flanks[:, 0].min()
+    for b in range(codes.shape[0]):
+        for t in range(codes.shape[1]):
+            here = own[b, t]
+            if here < 0:
+                continue
+            for copy in (here, mirror[b, t]):
+                for p in range(max(copy - most_right, 0), min(copy + most_left + 1, len(text))):
+                    # a flank that reaches back to the copy is at least as long as the way
+                    if p - copy >= GLANCE and _differs_left(text, p, codes[b], t):
+                        continue
+                    if copy - p >= GLANCE and _differs_right(text, p, codes[b], t):
+                        continue
+                    left = _match_left(text, p, codes[b], t, most_left)
+                    if text[p] > 3 or left < least:
+                        continue
+                    right = _match_right(text, p, codes[b], t, most_right)
+                    for j in range(len(flanks)):
+                        lo, hi = flanks[j]
+                        if lo <= left and hi <= right and p - lo <= copy <= p + hi:
+                            if copy == here or not (p - lo <= here <= p + hi):
+                                counts[b, t, j, text[p]] -= counts[b, t, j, text[p]] > 0

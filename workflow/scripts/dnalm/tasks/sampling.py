@@ -1,0 +1,57 @@
+"""Random training windows: a pure function of seed and step, so that a training can go on anywhere."""
+
+import numpy as np
+
+from dnalm.errors import InputError
+from dnalm.io.fasta import Genome
+from dnalm.sequence.batches import Batch, cut
+from dnalm.training.distributed import share
+
+
+class WindowSampler:
+    """Random windows inside intervals.
+
+    Parameters
+    ----------
+    genome : Genome
+    intervals : int64 (n, 2)
+        Global coordinates; a window starts in an interval with a chance that grows with the interval's length.
+    window, batch : int
+        Bases per window, windows per batch.
+    warmup : (int, int), optional
+        Length of the first windows and number of steps after which ``window`` is reached by doubling at equal times.
+        Shorter windows are more to a batch, so that every step has about as many bases.
+    context : int
+        Bases that are added on both sides of every window.
+    """
+
+    def __init__(
+        self, genome: Genome, intervals: np.ndarray, window: int, batch: int, seed: int, warmup=None, context: int = 0
+    ):
+        if not len(intervals):
+            raise InputError("no training bases are left", "splits", "Lower the test and validation shares or the gap")
+        self.genome, self.intervals = genome, intervals
+        self.window, self.batch, self.seed, self.warmup, self.context = window, batch, seed, warmup, context
+
+    def shape(self, step: int) -> tuple[int, int]:
+        """Windows and bases per window of the batch of a step."""
+        length = self.window
+        if self.warmup and step < self.warmup[1]:
+            doublings = int(np.ceil(np.log2(self.window / self.warmup[0])))
+            done = step * max(doublings, 1) // self.warmup[1]
+            length = min(self.warmup[0] * 2**done, self.window)
+        return max(self.window * self.batch // length, 1), length
+
+    def __call__(self, step: int, part: int = 0, parts: int = 1) -> Batch:
+        """The batch of a step, or a part of it; bases outside the interval that a window starts in are padding."""
+        count, length = self.shape(step)
+        room = np.maximum(self.intervals[:, 1] - self.intervals[:, 0] - length, 0) + 1
+        ends = np.cumsum(room)
+        draw = np.random.default_rng([self.seed, step]).integers(0, ends[-1], count)[share(count, part, parts)]
+        slot = np.searchsorted(ends, draw, side="right")
+        spans = self.intervals[slot]
+        starts = spans[:, 0] + draw - (ends - room)[slot]
+        around = np.arange(-self.context, length + self.context)
+        windows = cut(self.genome, starts - self.context, len(around), self.context)
+        place = starts[:, None] + around
+        return windows.keep((place >= spans[:, :1]) & (place < spans[:, 1:]))
