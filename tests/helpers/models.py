@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import torch
 
-from dnalm.models.backbone import TwoSided
 from dnalm.models.config import ModelConfig
 from dnalm.models.memory import NgramMemory
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N
 from helpers.genomes import genome_of
 

@@ -14,10 +14,10 @@ from dnalm.config import load_study
 from dnalm.io.annotation import features_table
 from dnalm.io.labels import gene_labels
 from dnalm.io.tables import write_tsv
-from dnalm.models.backbone import TwoSided
 from dnalm.models.config import ModelConfig
 from dnalm.models.heads import GeneModel
 from dnalm.models.memory import NgramMemory
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N
 from dnalm.sequence.batches import Batch
 from dnalm.sequence.splits import make_splits, split_intervals

@@ -12,7 +12,7 @@ import dnalm
 from dnalm import api
 from dnalm.api import LanguageModel
 from dnalm.errors import InputError
-from dnalm.models.backbone import TwoSided
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, decode, encode, reverse_complement
 
 GENOME = repetitive_genome()

@@ -7,8 +7,8 @@ from helpers.genomes import genome_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnalm.models.backbone import TwoSided
 from dnalm.models.config import ModelConfig
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import MASK_BIT, N
 from dnalm.sequence.batches import Batch, cut, tile
 from dnalm.tasks.sampling import WindowSampler

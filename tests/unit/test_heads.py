@@ -8,8 +8,8 @@ from helpers.models import SMALL, perturbed, random_codes, repetitive_genome, sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnalm.models.backbone import TwoSided
 from dnalm.models.heads import CLASSES, RARE, ConvBlock, GeneHead, GeneModel
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, reverse_complement
 
 GENOME = repetitive_genome()

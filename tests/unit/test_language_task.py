@@ -9,7 +9,7 @@ from helpers.models import SMALL, contigs_of, memory_of, perturbed, random_codes
 from helpers.tokens import KINDS, token_model
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import TwoSided
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import MASK_BIT, N, encode, reverse_complement
 from dnalm.tasks import language
 from dnalm.tasks.language import LanguageTask, TokenTask, validation_pieces

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import TwoSided
 from dnalm.models.config import ModelConfig
 from dnalm.models.memory import NgramMemory
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import decode, encode
 from dnalm.sequence.tokenizers import base_tokenizer
 

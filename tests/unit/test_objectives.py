@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 from sklearn.metrics import log_loss
 
-from dnalm.models.backbone import Output
+from dnalm.models.two_sided import Output
 from dnalm.sequence.alphabet import N
 from dnalm.training.objectives import base_weights, negative_log_likelihood, two_sided_objective
 

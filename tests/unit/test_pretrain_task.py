@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import dnalm
 from dnalm.errors import InputError
-from dnalm.models.backbone import TwoSided
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N
 from dnalm.sequence.batches import tile
 from dnalm.tasks.language import LanguageTask, drop_features, validation_pieces

@@ -12,7 +12,7 @@ from helpers.tokens import token_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dnalm.models.backbone import TwoSided
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, reverse_complement
 from dnalm.sequence.batches import Batch, tile
 from dnalm.tasks import scoring

@@ -12,10 +12,10 @@ from helpers.tokens import CAUSAL, KINDS, MASKED, SHAPE, token_model, tokenizer_
 
 from dnalm.errors import InputError
 from dnalm.models import token_model as module
-from dnalm.models.backbone import TwoSided
 from dnalm.models.build import build_model, load_model
 from dnalm.models.config import ModelConfig
 from dnalm.models.token_model import TokenModel, spread, tokenise
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, reverse_complement
 from dnalm.sequence.batches import Batch
 from dnalm.sequence.tokenizers import Tokens

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import Backbone, TwoSided
+from dnalm.models.backbone import Backbone
 from dnalm.models.build import load_model
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, bases, encode, reverse_complement
 from dnalm.sequence.batches import Batch
 from dnalm.training.objectives import LN2

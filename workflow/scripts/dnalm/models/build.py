@@ -6,11 +6,12 @@ from pathlib import Path
 from torch import Tensor
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import Backbone, TwoSided
+from dnalm.models.backbone import Backbone
 from dnalm.models.config import MODEL_TYPE, ModelConfig
 from dnalm.models.files import load_weights, read_tensors
 from dnalm.models.memory import Memory
 from dnalm.models.token_model import TokenModel
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.tokenizers import SequenceTokenizer
 
 

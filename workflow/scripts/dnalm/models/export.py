@@ -18,12 +18,12 @@ from transformers import AutoConfig, AutoModel, GPTNeoXConfig, GPTNeoXForCausalL
 from transformers.utils import ModelOutput, cached_file
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import TwoSided
 from dnalm.models.build import build_model, load_model
 from dnalm.models.config import ModelConfig
 from dnalm.models.networks.decoder import Decoder
 from dnalm.models.networks.transformer import Transformer
 from dnalm.models.token_model import TokenModel
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N
 
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token")
@@ -107,7 +107,7 @@ class DnalmModel(PreTrainedModel):
 
 
 def _of_bases(output) -> DnalmOutput:
-    """From `dnalm.models.backbone.Output`."""
+    """From `dnalm.models.two_sided.Output`."""
     best = output.forward if output.two_sided is None else output.two_sided
     return DnalmOutput(best, torch.cat([output.left, output.right], dim=-1), output.forward, output.reverse)
 

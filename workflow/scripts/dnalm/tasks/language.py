@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import TwoSided
 from dnalm.models.memory import Features
 from dnalm.models.token_model import TokenModel, tokenise
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.batches import cut, tile
 from dnalm.tasks.sampling import WindowSampler

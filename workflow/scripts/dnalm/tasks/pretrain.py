@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from dnalm.io.fasta import Genome
-from dnalm.models.backbone import Backbone, TwoSided
+from dnalm.models.backbone import Backbone
 from dnalm.models.build import build_model
 from dnalm.models.config import ModelConfig
 from dnalm.models.memory import HashedMemory, Memory, NgramMemory
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.genetic_code import stop_codons
 from dnalm.sequence.splits import final_intervals, read_splits, split_intervals, splits_digest
 from dnalm.sequence.tokenizers import SequenceTokenizer

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from dnalm.io.fasta import Genome
-from dnalm.models.backbone import Backbone, TwoSided
+from dnalm.models.backbone import Backbone
+from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.batches import cut, tile
 from dnalm.sequence.splits import SPLITS, split_intervals, split_labels

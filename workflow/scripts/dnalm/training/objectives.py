@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnalm.models.backbone import Output
+from dnalm.models.two_sided import Output
 
 #: Nats in a bit.
 LN2 = math.log(2.0)

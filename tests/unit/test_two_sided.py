@@ -23,9 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import Mixer, TwoSided, complement_bases, reverse_strand
+from dnalm.models.backbone import complement_bases, reverse_strand
 from dnalm.models.config import ModelConfig
 from dnalm.models.memory import Features
+from dnalm.models.two_sided import Mixer, TwoSided
 from dnalm.sequence.alphabet import N, decode, reverse_complement
 from dnalm.sequence.batches import Batch
 from dnalm.tasks.language import drop_features
