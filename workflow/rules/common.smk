@@ -138,8 +138,10 @@ def arm_folders():
 
 def figures():
     """Names of the study's figures."""
-    names = ["learning_curve", "bits_by_region", "splits_and_leakage"]
-    names += ["gene_precision_recall", "browser", "calibration"] if STUDY.annotate else []
+    ours = not STUDY.pretrain.model  # else there is no training, and no score of bases, to draw
+    names = (["learning_curve", "bits_by_region"] if ours else []) + ["splits_and_leakage"]
+    if STUDY.annotate:
+        names += ["gene_precision_recall", *(["browser"] if ours else []), "calibration"]
     names += ["architectures"] if STUDY.compare else []
     return names + (["context_cost"] if STUDY.compare and STUDY.compare.contexts else [])
 

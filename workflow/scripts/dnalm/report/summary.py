@@ -56,6 +56,8 @@ def lead(pretrain: Stage, annotate: Stage | None, leakage: pd.DataFrame) -> list
     language = language_sentences(pretrain, TWO_SIDED) + recounted(pretrain)
     language += weak_regions(pretrain, TWO_SIDED, ("worse",))
     language += language_sentences(pretrain, CAUSAL)[:1] + other_orders(pretrain)
+    if not language:
+        language = ["The language model comes from elsewhere; dnalm has neither trained nor scored it."]
     language += weak_regions(pretrain, CAUSAL, ("worse",))
     genes = gene_sentences(annotate) + twin_verdicts(annotate) if annotate else []
     return [part for part in (language, genes, leakage_sentences(leakage)[:1]) if part]
@@ -91,7 +93,9 @@ def _in_chances(stage: Stage, metric: str, ruler: str) -> list[str]:
 def other_orders(stage: Stage) -> list[str]:
     """A single Markov order that the model does not beat is not passed over."""
     best = stage.best_order()
-    if best is None or verdict(CAUSAL, stage.difference(best, CAUSAL)) == "better":
+    if best is None or stage.value("dnalm", CAUSAL) is None:
+        return []
+    if verdict(CAUSAL, stage.difference(best, CAUSAL)) == "better":
         return []
     text = f"It {versus(stage, CAUSAL, best)}; this is the single order that is best on the {stage.choosing} blocks"
     return [text + (", a choice that favours it." if stage.choosing == "test" else ".")]
