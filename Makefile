@@ -1,5 +1,6 @@
 # make help lists the targets. Everything works on a fresh clone: the environment is made when it is missing.
 CONFIG  ?= config/config.yaml
+STUDY   ?= chlamydia
 CORES   ?= 2
 PROFILE ?= profiles/default
 PYTHON  ?= python3
@@ -49,10 +50,10 @@ format: setup ## format code
 docs: setup ## regenerate config/README.md's tables and the schema
 	$(BIN)/python -m dnalm.config_docs --write
 
-showcase: setup ## after a run of the default study: its figures, table and expected metrics into docs/, README and config/
-	mkdir -p docs/images config/expected && cp results/chlamydia/figures/*.png docs/images/
-	$(BIN)/python -m dnalm.evaluate.verify results/chlamydia/all_metrics.tsv config/expected/chlamydia.tsv --write
-	$(BIN)/python -m dnalm.report.results_table config/expected/chlamydia.tsv README.md
+showcase: setup ## after a run of STUDY=chlamydia: its figures, table and expected metrics into docs/, README and config/
+	mkdir -p docs/images/$(STUDY) config/expected && cp results/$(STUDY)/figures/*.png docs/images/$(STUDY)/
+	$(BIN)/python -m dnalm.evaluate.verify results/$(STUDY)/all_metrics.tsv config/expected/$(STUDY).tsv --write
+	$(BIN)/python -m dnalm.report.results_table config/expected/$(STUDY).tsv README.md
 
 bench: setup ## measure speed and memory of the library's core (results/benchmarks)
 	$(BIN)/python benchmarks/core.py
@@ -61,8 +62,8 @@ bench: setup ## measure speed and memory of the library's core (results/benchmar
 bench-lm: setup ## language models against Hugging Face's: speed, memory, time to quality (half an hour)
 	$(BIN)/python benchmarks/lm.py
 
-verify: setup ## compare results/chlamydia with config/expected/chlamydia.tsv
-	$(BIN)/python -m dnalm.evaluate.verify results/chlamydia/all_metrics.tsv config/expected/chlamydia.tsv
+verify: setup ## compare results/STUDY with config/expected/STUDY.tsv
+	$(BIN)/python -m dnalm.evaluate.verify results/$(STUDY)/all_metrics.tsv config/expected/$(STUDY).tsv
 
 estimate: setup ## time, memory and disk that CONFIG will need, before anything starts
 	$(BIN)/python -m dnalm.estimate --configfile $(CONFIG)

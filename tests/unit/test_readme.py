@@ -7,11 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dnalm.report.results_table import results_table
+from dnalm.report.results_table import markers, results_table
 
 ROOT = Path(__file__).resolve().parents[2]
-EXPECTED = ROOT / "config" / "expected" / "chlamydia.tsv"
-START, END = "<!-- results:start -->", "<!-- results:end -->"
+EXPECTED = sorted((ROOT / "config" / "expected").glob("*.tsv"))
 DOCUMENTS = sorted(
     path
     for path in (
@@ -47,9 +46,11 @@ def targets_of(block):
     return words
 
 
-def test_the_results_table_is_that_of_the_expected_metrics(readme):
-    shown = readme.split(START)[1].split(END)[0]
-    assert shown.strip() == results_table(pd.read_csv(EXPECTED, sep="\t")).strip()
+@pytest.mark.parametrize("path", EXPECTED, ids=lambda path: path.stem)
+def test_the_results_table_is_that_of_the_expected_metrics(readme, path):
+    start, end = markers(path.stem)
+    shown = readme.split(start)[1].split(end)[0]
+    assert shown.strip() == results_table(pd.read_csv(path, sep="\t")).strip()
 
 
 def test_the_first_commands_of_the_readme_run_and_test_and_exist(readme):

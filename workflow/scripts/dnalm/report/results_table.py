@@ -1,6 +1,6 @@
 """The main results of a study as a Markdown table: test split, all bases.
 
-``python -m dnalm.report.results_table METRICS README`` puts it between the markers of a README.
+``python -m dnalm.report.results_table METRICS README`` puts it between the markers of the study in a README.
 """
 
 import argparse
@@ -23,7 +23,6 @@ GENE_METHODS = (
     "dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf", "dnalm_random_init",
     "dnalm_memory_only",
 )  # fmt: skip
-MARKERS = ("<!-- results:start -->", "<!-- results:end -->")
 MISSING = "\N{EN DASH}"
 
 
@@ -58,10 +57,16 @@ def write_results_table(metrics: pd.DataFrame, path) -> None:
         temporary.write_text(results_table(metrics))
 
 
-def insert_table(table: str, text: str) -> str:
-    """``text`` with everything between its two `MARKERS` replaced by ``table``."""
-    before, rest = text.split(MARKERS[0])
-    return f"{before}{MARKERS[0]}\n{table}{MARKERS[1]}{rest.split(MARKERS[1])[1]}"
+def markers(study: str) -> tuple[str, str]:
+    """What stands before and behind the table of a study in a README."""
+    return f"<!-- results of {study}: start -->", f"<!-- results of {study}: end -->"
+
+
+def insert_table(table: str, text: str, study: str) -> str:
+    """``text`` with everything between the `markers` of a study replaced by ``table``."""
+    first, last = markers(study)
+    before, rest = text.split(first)
+    return f"{before}{first}\n{table}{last}{rest.split(last)[1]}"
 
 
 def main() -> None:
@@ -70,8 +75,9 @@ def main() -> None:
     parser.add_argument("metrics", type=Path)
     parser.add_argument("readme", type=Path)
     options = parser.parse_args()
-    table = results_table(pd.read_csv(options.metrics, sep="\t"))
-    options.readme.write_text(insert_table(table, options.readme.read_text()))
+    metrics = pd.read_csv(options.metrics, sep="\t")
+    study = metrics["study"].iloc[0]
+    options.readme.write_text(insert_table(results_table(metrics), options.readme.read_text(), study))
 
 
 def _language(test: pd.DataFrame) -> str:
