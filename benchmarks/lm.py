@@ -6,7 +6,6 @@ alone. Times are CPU seconds of the process. Writes results/benchmarks/lm.tsv; r
 
 import argparse
 import logging
-import resource
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from dnalm.config import Pretrain
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
 from dnalm.io.genome import build_genome
+from dnalm.io.provenance import peak_memory_mb
 from dnalm.io.tables import write_tsv
 from dnalm.models.memory import NgramMemory
 from dnalm.sequence.batches import cut, tile
@@ -278,7 +278,7 @@ def train_five_steps(genome, training, name: str) -> None:
         loss = task.loss(batch)[0] if name == "ours" else cross_entropy(model(batch[0]).logits, batch[2], batch[3])
         loss.backward()
         optimizer.step()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_memory_mb())
 
 
 def the_genome(folder: Path):

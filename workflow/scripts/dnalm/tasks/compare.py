@@ -1,7 +1,6 @@
 """Language models side by side: each arm is trained for the same CPU time and asked the same questions."""
 
 import logging
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
+from dnalm.io.provenance import peak_memory_mb
 from dnalm.io.tables import atomic_path, write_json
 from dnalm.sequence.batches import tile
 from dnalm.sequence.splits import SPLITS, split_intervals, split_labels
@@ -68,7 +68,7 @@ def train_arm(genome: Genome, splits, settings: dict, tokens: dict, seed: int, v
         "parameters": sum(p.numel() for p in model.parameters()), "memory_bases": model.memory.bases,
         "prepare_seconds": prepared, "cpu_minutes": (prepared + result.seconds) / 60, "bases_seen": result.bases_seen,
         "bases_per_second": result.bases_seen / result.seconds,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_memory_mb(),
     }  # fmt: skip
     for row in result.history:
         row["cpu_minutes"] += prepared / 60

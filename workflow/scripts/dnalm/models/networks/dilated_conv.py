@@ -55,6 +55,8 @@ def with_neighbours(pieces: list[Tensor], i: int, reach: int) -> Tensor:
 class DilatedConv(Network):
     """``config.layers`` blocks of convolutions over ``config.kernel`` bases (an odd number)."""
 
+    in_pieces = True
+
     def __init__(self, config: ModelConfig):
         super().__init__()
         if config.kernel % 2 == 0:

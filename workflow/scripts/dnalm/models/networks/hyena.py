@@ -125,6 +125,7 @@ class Hyena(Network):
     """``config.layers`` blocks of a gated long convolution and a feed-forward."""
 
     causal = True
+    in_pieces = True
 
     def __init__(self, config: ModelConfig):
         super().__init__()

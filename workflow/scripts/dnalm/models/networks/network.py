@@ -20,6 +20,9 @@ class Network(nn.Module):
     carries = False
     """Whether `carry` exists: causal networks that can go on where the last window ended."""
 
+    in_pieces = False
+    """Whether long windows are computed piece by piece and again in the backward pass, so that memory is low anyway."""
+
     def forward(self, x_BLD: Tensor, real_BL: Tensor) -> Tensor:
         """States (B, L, D); ``real_BL`` (bool) is False at padding and at N."""
         raise NotImplementedError

@@ -71,6 +71,7 @@ class SSM(Network):
 
     causal = True
     carries = True
+    in_pieces = True
 
     def __init__(self, config: ModelConfig):
         super().__init__()
