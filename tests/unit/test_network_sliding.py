@@ -71,3 +71,18 @@ def test_single_bases_one_at_a_time_are_read_like_a_window():
             found, state = net.carry(x[:, i : i + 1], real[:, i : i + 1], state)
             states.append(found)
         torch.testing.assert_close(torch.cat(states, dim=1), net(x, real), **CLOSE)
+
+
+def test_long_windows_in_pieces_give_the_same_states_and_gradients(monkeypatch):
+    net = fresh(Sliding, size=0.3)
+    x, real = inputs(2, 40, seed=3, hidden_share=0.2)
+    results = []
+    for length in (40, 7):
+        monkeypatch.setattr("dnalm.models.networks.sliding.LONG", length)
+        net.zero_grad()
+        leaf = x.clone().requires_grad_()
+        y = net(leaf, real)
+        y.square().sum().backward()
+        results.append([y.detach(), leaf.grad, *(p.grad.clone() for p in net.parameters())])
+    for whole, pieces in zip(*results, strict=True):
+        torch.testing.assert_close(pieces, whole, atol=1e-9, rtol=1e-9)
