@@ -282,3 +282,19 @@ def test_what_cannot_be_estimated(tmp_path, capsys, content, message):
 )
 def test_megabytes(size, text):
     assert estimate.megabytes(size) == text
+
+
+def test_other_seeds_and_the_arms_of_a_comparison_are_jobs_of_their_own():
+    arms = {"default": {}, "wide": {"pretrain": {"threads": 2}}}
+    study = load_study(
+        {
+            "study": "s", "genomes": {"g": {"path": "a.gbk"}}, "pretrain": {"seeds": 3},
+            "compare": {"arms": arms, "seeds": 2, "budget_minutes": 1.5},
+        }
+    )  # fmt: skip
+    plan = estimate._more_trainings(study, memory=1e9, training=100.0, disk=5.0, scoring=10.0)
+    assert [(j.name, j.seconds, j.threads) for j in plan] == [
+        ("pretrain_again 2", 110.0, 1), ("pretrain_again 3", 110.0, 1),
+        ("default 1", 100.0, 1), ("default 2", 100.0, 1), ("wide 1", 100.0, 2), ("wide 2", 100.0, 2),
+    ]  # fmt: skip
+    assert all(j.after == ("splits, windows",) and j.memory == 1e9 for j in plan)

@@ -147,8 +147,27 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
             "pretrain", "evaluate_pretrain", start["without"], plain + (speed.columns["orders"] + 6) * scores, 0,
             ("score_language_model", "language_baselines"),
         ),
+        *_more_trainings(
+            study, speed.training_memory("pretrain", size.train), training, 3 * scores, index + cost["score"] * scored
+        ),
         *(_gene_jobs(study, size, speed, plain, reading, index) if study.annotate else []),
     ]  # fmt: skip
+
+
+def _more_trainings(study: Study, memory: float, training: float, disk: float, scoring: float) -> list[Job]:
+    """Other seeds of the language model, and the arms of a comparison, whose test bases cost about what ours do."""
+    waits, p, compare = ("splits, windows",), study.pretrain, study.compare
+    plan = [
+        Job("pretrain", f"pretrain_again {i + 1}", training + scoring, memory, disk, waits, p.threads, 90)
+        for i in range(1, p.seeds)
+    ]
+    for arm in compare.arms if compare else ():
+        seconds = 60 * compare.budget_minutes + scoring
+        plan += [
+            Job("compare", f"{arm} {i + 1}", seconds, memory, 0, waits, study.arm(arm)[1].threads, 10)
+            for i in range(compare.seeds)
+        ]
+    return plan
 
 
 def _gene_jobs(study: Study, size: Size, speed, plain: float, reading: float, index: float) -> list[Job]:
