@@ -11,6 +11,7 @@ import torch
 from dnalm.errors import InputError
 from dnalm.models.backbone import Backbone
 from dnalm.models.build import load_model
+from dnalm.models.load import is_foreign
 from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, bases, encode, reverse_complement
 from dnalm.sequence.batches import Batch
@@ -101,6 +102,12 @@ def load(folder) -> LanguageModel:
     """
     if not (Path(folder) / "config.json").is_file():
         raise InputError("no config.json here", str(folder), "Name the folder of a model, e.g. results/.../model")
+    if is_foreign(folder):
+        raise InputError(
+            "a checkpoint of transformers, not a model of dnalm",
+            str(folder),
+            "Use dnalm.models.hub.HubBackbone(folder)",
+        )
     return LanguageModel(load_model(folder))
 
 

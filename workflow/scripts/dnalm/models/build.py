@@ -1,13 +1,12 @@
 """Models from a config, and from what they were saved as."""
 
-import json
 from pathlib import Path
 
 from torch import Tensor
 
 from dnalm.errors import InputError
 from dnalm.models.backbone import Backbone
-from dnalm.models.config import MODEL_TYPE, ModelConfig
+from dnalm.models.config import ModelConfig
 from dnalm.models.files import load_weights, read_tensors
 from dnalm.models.memory import Memory
 from dnalm.models.token_model import TokenModel
@@ -40,20 +39,8 @@ def read_model(folder) -> tuple[Backbone, dict[str, Tensor]]:
     return build_model(config, memory, SequenceTokenizer.from_file(tokenizer) if tokenizer.is_file() else None), tensors
 
 
-def is_foreign(folder) -> bool:
-    """Whether the model in a folder is one of ``transformers`` and not of dnalm."""
-    try:
-        return json.loads((Path(folder) / "config.json").read_text()).get("model_type") != MODEL_TYPE
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"no config of a model ({error})", str(folder), "Name the folder of a model") from error
-
-
 def load_model(folder) -> Backbone:
-    """Read what `Backbone.save` wrote, or a checkpoint of ``transformers``."""
-    if is_foreign(folder):
-        from dnalm.models.hub import HubBackbone  # only then is the package transformers needed
-
-        return HubBackbone(folder)
+    """Read what `Backbone.save` wrote."""
     model, tensors = read_model(folder)
     load_weights(model, tensors, folder)
     return model.eval()

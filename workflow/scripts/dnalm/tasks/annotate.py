@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from dnalm.io.fasta import Genome
 from dnalm.io.labels import GeneLabels, gene_labels, require_genes
 from dnalm.models.backbone import Backbone
-from dnalm.models.build import load_model, read_model
+from dnalm.models.build import read_model
 from dnalm.models.files import load_weights, memory_tensors, write_tensors
 from dnalm.models.heads import GeneModel
+from dnalm.models.load import load_backbone
 from dnalm.sequence.batches import cut, tile
 from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
 from dnalm.tasks.pretrain import new_model, training_digest
@@ -99,7 +100,7 @@ def backbone_for(
 ) -> Backbone:
     """The backbone that a method starts from: pretrained, or a twin with fresh weights (and an empty memory)."""
     if method == "dnalm":
-        backbone = load_model(pretrained)
+        backbone = load_backbone(pretrained)
         backbone.attach([genome])
         return backbone
     if settings.get("model"):
@@ -166,7 +167,7 @@ def load_gene_model(folder) -> GeneModel:
     """Read what `save_gene_model` wrote."""
     folder = Path(folder)
     if (folder / BESIDE).is_dir():
-        model = GeneModel(load_model(folder / BESIDE))
+        model = GeneModel(load_backbone(folder / BESIDE))
         load_weights(model.head, load_file(folder / "model.safetensors"), folder)
         return model
     backbone, tensors = read_model(folder)
