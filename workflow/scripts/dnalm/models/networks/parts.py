@@ -27,6 +27,20 @@ def in_pieces(function, x: Tensor, dim: int = 0) -> Tensor:
     return function(x) if len(pieces) == 1 else torch.cat([recomputed(function, p) for p in pieces], dim)
 
 
+def carried_in_pieces(step, x_BLD: Tensor, real_BL: Tensor, state, size: int):
+    """States and last state of ``step(x, real, state)``, of a long window piece by piece, `recomputed`.
+
+    Each piece of ``size`` positions goes on from the state that the one before it left.
+    """
+    if x_BLD.shape[1] <= size:
+        return step(x_BLD, real_BL, state)
+    done = []
+    for x, real in zip(x_BLD.split(size, dim=1), real_BL.split(size, dim=1), strict=True):
+        y, state = recomputed(step, x, real, state)
+        done.append(y)
+    return torch.cat(done, dim=1), state
+
+
 class ShortConv(nn.Module):
     """Causal depthwise convolution: every channel is a weighted sum of its last ``taps`` values, plus a bias."""
 

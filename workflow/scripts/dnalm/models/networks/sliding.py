@@ -6,13 +6,12 @@ of any length can be read with what was learned on short ones.
 Shapes: B batch, L length, D width.
 """
 
-import torch
 from torch import Tensor, nn
 
 from dnalm.models.attention import Block
 from dnalm.models.config import ModelConfig
 from dnalm.models.networks.network import Network
-from dnalm.models.networks.parts import recomputed
+from dnalm.models.networks.parts import carried_in_pieces
 
 LONG = 8192
 """Positions of a long window that are computed at once, each piece from the state of the one before."""
@@ -34,15 +33,11 @@ class Sliding(Network):
 
     def forward(self, x_BLD: Tensor, real_BL: Tensor) -> Tensor:
         """States (B, L, D)."""
-        if x_BLD.shape[1] <= LONG:
-            for block in self.blocks:
-                x_BLD = block(x_BLD, real_BL)
-            return self.norm(x_BLD)
-        state, done = None, []
-        for x, real in zip(x_BLD.split(LONG, dim=1), real_BL.split(LONG, dim=1), strict=True):
-            y, state = recomputed(self.carry, x, real, state)
-            done.append(y)
-        return torch.cat(done, dim=1)
+        if x_BLD.shape[1] > LONG:
+            return carried_in_pieces(self.carry, x_BLD, real_BL, None, LONG)[0]
+        for block in self.blocks:
+            x_BLD = block(x_BLD, real_BL)
+        return self.norm(x_BLD)
 
     def carry(self, x_BLD: Tensor, real_BL: Tensor, state: list | None = None) -> tuple[Tensor, list]:
         """States (B, L, D), and the next state: of each layer the past of `dnalm.models.attention.Block.carry`.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from dnalm.models.config import ModelConfig
 from dnalm.models.networks.network import Network
-from dnalm.models.networks.parts import PIECE, ShortConv, recomputed
+from dnalm.models.networks.parts import PIECE, ShortConv, carried_in_pieces
 from dnalm.models.networks.scan import selective_scan
 
 TAPS = 4
@@ -87,12 +87,7 @@ class SSM(Network):
     def carry(self, x_BLD: Tensor, real_BL: Tensor, state=None) -> tuple[Tensor, list]:
         """States (B, L, D) and, per block, what `SSMBlock.forward` hands on; see `Network.carry`."""
         state = state or [block.start(x_BLD) for block in self.blocks]
-        pieces = list(zip(x_BLD.split(PIECE, dim=1), real_BL.split(PIECE, dim=1), strict=True))
-        done = []
-        for x, real in pieces:
-            y, state = recomputed(self._piece, x, real, state) if len(pieces) > 1 else self._piece(x, real, state)
-            done.append(y)
-        return torch.cat(done, dim=1), state
+        return carried_in_pieces(self._piece, x_BLD, real_BL, state, PIECE)
 
     def _piece(self, x_BLD, real_BL, state):
         """What `carry` gives, computed at once."""
