@@ -13,7 +13,7 @@ export PYTHONHASHSEED := 0
 # One job a core: libraries must not start threads of their own.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup run test lint format bench bench-lm verify unlock estimate docs showcase dry-run clean
+.PHONY: help setup run test lint format bench bench-lm verify unlock estimate docs showcase showcase-compare dry-run clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -54,6 +54,10 @@ showcase: setup ## after a run of STUDY=chlamydia: its figures, table and expect
 	mkdir -p docs/images/$(STUDY) config/expected && cp results/$(STUDY)/figures/*.png docs/images/$(STUDY)/
 	$(BIN)/python -m dnalm.evaluate.verify results/$(STUDY)/all_metrics.tsv config/expected/$(STUDY).tsv --write
 	$(BIN)/python -m dnalm.report.results_table config/expected/$(STUDY).tsv README.md
+
+showcase-compare: setup ## after a run of STUDY=architectures: the figures and the table of its comparison into docs/
+	mkdir -p docs/images/$(STUDY) && cp results/$(STUDY)/figures/architectures.png results/$(STUDY)/figures/context_cost.png docs/images/$(STUDY)/
+	$(BIN)/python -m dnalm.report.results_table results/$(STUDY)/compare/metrics.tsv docs/how-to/compare-models.md
 
 bench: setup ## measure speed and memory of the library's core (results/benchmarks)
 	$(BIN)/python benchmarks/core.py

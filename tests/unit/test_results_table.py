@@ -112,3 +112,9 @@ def test_metrics_and_the_expected_file_give_the_same_table(tmp_path, rows):
     metrics = pd.read_csv(tmp_path / "all_metrics.tsv", sep="\t")
     write_tsv(expected_of(metrics), tmp_path / "expected.tsv")
     assert results_table(pd.read_csv(tmp_path / "expected.tsv", sep="\t")) == results_table(metrics)
+
+
+def test_a_comparison_alone_has_no_table_of_what_was_not_scored():
+    arms = [metric("dnalm", "bits_per_base", 1.5, seed="mean") | {"stage": "compare"}]
+    text = results_table(table(arms))
+    assert text.startswith("Language models compared") and text.count("| --- |") == 1

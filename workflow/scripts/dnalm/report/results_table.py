@@ -32,8 +32,8 @@ def results_table(metrics: pd.DataFrame) -> str:
     Parameters
     ----------
     metrics : DataFrame
-        Rows of the metrics contract, as in ``all_metrics.tsv`` or in ``config/expected``. Studies without gene finding
-        give the first table alone, methods that were not run are left out. Language models that were compared have a
+        Rows of the metrics contract, as in ``all_metrics.tsv`` or in ``config/expected``. What was not scored has no
+        table, methods that were not run are left out. Language models that were compared have a
         table of their own: they were asked for a part of the test bases.
 
     Notes
@@ -43,7 +43,9 @@ def results_table(metrics: pd.DataFrame) -> str:
     """
     test = metrics[(metrics["split"] == "test") & (metrics["stratum"] == "all")]
     arms, test = test[test["stage"] == "compare"], test[test["stage"] != "compare"]
-    parts = [_language(test)]
+    parts = []
+    if test["metric"].isin(BITS).any():
+        parts.append(_language(test))
     if test["metric"].isin(GENES).any():
         parts.append(_genes(test))
     if len(arms):
