@@ -85,6 +85,10 @@ def test_the_size_comes_from_the_file_the_region_or_the_user(tmp_path, monkeypat
     assert "genome.gbk.gz" in size.source
     assert estimate.genome_size(load_study(yaml.safe_load(TINY.read_text()))).bases == 120_000
     assert estimate.genome_size(study_of(), 5000).bases == 5000
+    region = {"start": 100, "end": 500}
+    sources = {"g": {"embedded": GENBANK.parent.name}, "h": {"embedded": GENBANK.parent.name, "region": region}}
+    both = estimate.genome_size(load_study({"study": "s", "genomes": sources}))
+    assert (both.bases, both.source) == (1_042_919, "2 genomes")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"absent\.fa: no such file\. Check the path.* Or give .* --bases"):
         estimate.genome_size(study_of())

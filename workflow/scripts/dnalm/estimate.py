@@ -40,7 +40,7 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Size:
-    """Bases of a genome and of its splits; ``source`` says how the number is known."""
+    """Bases of a study's genomes and of their splits; ``source`` says how the number is known."""
 
     bases: int
     train: int
@@ -69,27 +69,32 @@ class Job:
 
 
 def genome_size(study: Study, bases: int | None = None) -> Size:
-    """Bases of a study's genome and splits: as given, from the region in the config, or counted in the file.
+    """Bases of a study's genomes and splits: as given, from the regions in the config, or counted in the files.
 
     Raises
     ------
     InputError
-        If the genome is not at hand and its length was not given.
+        If a genome is not at hand and no length was given.
     """
-    source = next(iter(study.genomes.values()))
-    if bases:
-        told = "as given"
-    elif source.region:
-        bases, told = source.region.end - source.region.start, "the region in the config"
-    else:
-        try:
-            path = resolve_source(source.model_dump(mode="json", exclude_none=True)).sequence
-        except InputError as error:
-            hint = f"{error.next_step}. Or give the genome's length, e.g. --bases 4600000"
-            raise InputError(error.what, error.where, hint) from error
-        bases, told = count_bases(path), f"counted in {path.name}"
+    told = "as given"
+    if not bases:
+        counted = [_bases_of(source) for source in study.genomes.values()]
+        bases, sources = sum(number for number, _ in counted), [source for _, source in counted]
+        told = sources[0] if len(sources) == 1 else f"{len(sources)} genomes"
     test, validation = round(bases * study.splits.test), round(bases * study.splits.validation)
     return Size(bases, bases - test - validation, validation, test, told)
+
+
+def _bases_of(source) -> tuple[int, str]:
+    """Bases of one genome, and how the number is known."""
+    if source.region:
+        return source.region.end - source.region.start, "the region in the config"
+    try:
+        path = resolve_source(source.model_dump(mode="json", exclude_none=True)).sequence
+    except InputError as error:
+        hint = f"{error.next_step}. Or give the length of all genomes, e.g. --bases 4600000"
+        raise InputError(error.what, error.where, hint) from error
+    return count_bases(path), f"counted in {path.name}"
 
 
 def count_bases(path) -> int:
@@ -248,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="dnalm.estimate", description=__doc__.splitlines()[0])
     parser.add_argument("--configfile", default="config/config.yaml", help="the study")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="cores to plan for")
-    parser.add_argument("--bases", type=int, help="length of the genome, if it is not at hand")
+    parser.add_argument("--bases", type=int, help="length of all genomes, if one is not at hand")
     options = parser.parse_args(arguments)
     start, memory = {"without": time.process_time()}, {"without": resident_memory()}
     try:
