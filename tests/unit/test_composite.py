@@ -12,6 +12,8 @@ from dnalm.evaluate.bases import evaluate_bases
 from dnalm.evaluate.datasets import datasets, single_genomes, whole_study
 from dnalm.evaluate.genes import evaluate_genes
 from dnalm.evaluate.language import evaluate_language
+from dnalm.figures.gene_precision_recall import draw_gene_precision_recall
+from dnalm.figures.splits_and_leakage import draw_splits_and_leakage
 from dnalm.io.composite import by_genome, merge_genomes, read_calls, read_probabilities
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
@@ -286,3 +288,27 @@ def test_rows_of_other_genomes_are_left_out(genome, singles):
     assert genome.rows(table)["contig"].tolist() == ["two:c0", "one:c1"]
     assert singles["one"].rows(table)["contig"].tolist() == ["c1"]
     assert genome_of(encode("ACGT"), name="four").rows(table).index.tolist() == [1]
+
+
+# Figures
+
+
+def test_figures_are_of_all_genomes(genome, splits, features, files, singles):
+    leakage = pd.DataFrame({"genome": ["two", "two"], "contig": "c0", "start": [0, 250], "end": [250, 500]})
+    leakage = leakage.assign(split="test", kind=["none", "repeat"], share=[0.0, 0.5], identity=[0.0, 0.9])
+    _, table, alt = draw_splits_and_leakage(genome, splits, features, leakage)
+    blocks = table[table["panel"] == "blocks"]
+    assert (blocks["end"] - blocks["start"]).groupby(blocks["contig"], sort=False).sum().to_dict() == {
+        f"{name}:c0": len(single.codes) for name, single in singles.items()
+    }
+    assert table.loc[table["panel"] == "matches", "contig"].tolist() == ["two:c0"]
+    assert alt.startswith(f"study, {len(genome.codes):,} bases, divided into train")
+    calls, cds = read_calls(genome, files[0]), genome_cds(genome, features)
+    common = {"study": "study", "stage": "annotate", "splits_sha256": "x"}
+    rows, _ = evaluate_genes(cds, splits, genome, calls, {"unit": 400, "bootstrap": 50}, 1, common)
+    metrics = whole_study(pd.DataFrame(rows))
+    _, table, alt = draw_gene_precision_recall(genome, splits, cds, calls, metrics)
+    last = table[(table["panel"] == "curve") & (table["method"] == "dnalm")].iloc[-1]
+    value = metrics[metrics["split"] == "test"].set_index(["method", "metric"])["value"]
+    assert last["sensitivity"] == pytest.approx(value["dnalm", "gene_sensitivity_3prime"])
+    assert last["precision"] == pytest.approx(value["dnalm", "gene_precision_3prime"])
