@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# Snakemake merges --configfile into a `configfile:`; a study must hold only its own genome, so the default study is
+# Snakemake merges --configfile into a `configfile:`; a study must hold only its own genomes, so the default study is
 # read only when no other is given.
 if not config:
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from dnalm.io.annotation import features_table
 from dnalm.io.fasta import Genome
-from dnalm.sequence.alphabet import encode, reverse_complement
+from dnalm.sequence.alphabet import decode, encode, reverse_complement
 from dnalm.sequence.splits import make_splits
 
-STOPS = ("TAA", "TAG", "TGA")
-SENSE = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT" if a + b + c not in STOPS]
+CODONS = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT"]
+STOPS = {4: ("TAA", "TAG"), 11: ("TAA", "TAG", "TGA")}
 RIBOSOME_SITE = "AGGAGG"
 SPACER = 7
 SPLITS = {"by": "block", "block": 6000, "test": 0.25, "validation": 0.2, "gap": 300}
@@ -82,20 +82,21 @@ class Planted:
         ]
 
 
-def planted_genome(seed=0, genes=90, circular=True):
+def planted_genome(seed=0, genes=90, circular=True, code=11, name="g", block=6000):
     """Genes of a marked codon usage behind a ribosome binding site, on both strands, between AT-rich random bases.
 
-    On the circle the first gene crosses the origin.
+    On the circle the first gene crosses the origin. In genetic code 4, TGA is a codon like others.
     """
-    rng = np.random.default_rng(seed)
-    usage = rng.dirichlet(np.full(len(SENSE), 0.4))
+    rng, stops = np.random.default_rng(seed), STOPS[code]
+    sense = [codon for codon in CODONS if codon not in stops]
+    usage = rng.dirichlet(np.full(len(sense), 0.4))
     parts, found, at = [], [], 0
     for number in range(genes):
         gap = rng.choice(4, int(rng.integers(60, 180)), p=[0.33, 0.17, 0.17, 0.33]).astype(np.uint8)
         start = rng.choice(["ATG", "GTG", "TTG"], p=[0.8, 0.12, 0.08])
-        body = "".join(rng.choice(SENSE, int(rng.integers(60, 300)), p=usage))
+        body = "".join(rng.choice(sense, int(rng.integers(60, 300)), p=usage))
         spacer = "".join(rng.choice(list("ACGT"), SPACER))
-        leader, gene = RIBOSOME_SITE + spacer, start + body + str(rng.choice(STOPS))
+        leader, gene = RIBOSOME_SITE + spacer, start + body + str(rng.choice(stops))
         unit, forward = encode(leader + gene), bool(rng.random() < 0.5 or number == 0)
         first = at + len(gap) + (len(leader) if forward else 0)
         found.append((first, first + len(gene), "+" if forward else "-"))
@@ -105,5 +106,20 @@ def planted_genome(seed=0, genes=90, circular=True):
     if circular:
         shift = (found[0][0] + found[0][1]) // 2
     placed = [("c0", (a - shift) % at, (a - shift) % at + b - a, strand) for a, b, strand in found]
-    genome = genome_of(np.roll(codes, -shift), circular=circular)
-    return Planted(genome, placed, features_of(genome, placed), make_splits([genome], SPLITS, seed + 1))
+    genome = genome_of(np.roll(codes, -shift), circular=circular, code=code, name=name)
+    return Planted(
+        genome, placed, features_of(genome, placed), make_splits([genome], {**SPLITS, "block": block}, seed + 1)
+    )
+
+
+def write_source(folder, planted):
+    """FASTA and GFF3 of a planted genome; the source that a study names."""
+    genome = planted.genome
+    paths = {key: folder / f"{genome.name}.{end}" for key, end in (("path", "fa"), ("annotation", "gff3"))}
+    contigs = genome.contigs.itertuples(index=False)
+    paths["path"].write_text("".join(f">{c.contig}\n{decode(genome.contig_codes(c.contig))}\n" for c in contigs))
+    rows = [(c, "x", "CDS", a + 1, b, ".", s, 0, f"ID=CDS-{i}") for i, (c, a, b, s) in enumerate(planted.genes)]
+    paths["annotation"].write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+    first = genome.contigs.iloc[0]
+    facts = {"genetic_code": int(first["genetic_code"]), "circular": bool(first["circular"])}
+    return {**{key: str(path) for key, path in paths.items()}, **facts}

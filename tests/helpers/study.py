@@ -169,8 +169,8 @@ def make_study(root, contig="c1", annotate=True, language=None, genes=None, pret
     config = {"study": "made", "genomes": {"g": {"path": "g.fa"}}, "evaluate": {"unit": 500}}
     config |= {"pretrain": pretrain} if pretrain else {}
     config = load_study(config | ({} if annotate else {"annotate": None})).model_dump(mode="json")
-    results, genome, captions = root / "results" / "made", root / "results" / "genomes" / "g", root / "captions"
-    write_genome(genome, contig)
+    results, genomes, captions = root / "results" / "made", root / "results" / "genomes", root / "captions"
+    write_genome(genomes / "g", contig)
     write_stage(results / "pretrain", language or language_rows())
     if annotate:
         write_stage(results / "annotate", genes or gene_rows())
@@ -185,4 +185,4 @@ def make_study(root, contig="c1", annotate=True, language=None, genes=None, pret
     write_benchmark(results / "benchmarks" / "quick.tsv", 0.4, "NA", "NA")
     names = FIGURES if annotate else FIGURES[:3]
     write_figures(results / "figures", captions, names)
-    return config, results, genome, captions, names
+    return config, results, genomes, captions, names

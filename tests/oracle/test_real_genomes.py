@@ -9,12 +9,17 @@ import pytest
 from Bio import SeqIO
 
 from dnalm.errors import InputError
-from dnalm.io.annotation import coding_sequences
+from dnalm.io.annotation import coding_sequences, rna_genes
+from dnalm.io.composite import merge_genomes
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
 from dnalm.io.genome import build_genome
+from dnalm.io.labels import whole_genes
 from dnalm.sequence.alphabet import decode, reverse_complement
 from dnalm.sequence.genetic_code import translate
+from dnalm.sequence.leakage import audit
+from dnalm.sequence.splits import make_splits
+from dnalm.sequence.windows import tile_windows
 
 #: file: (genetic code, CDS of one part that are neither pseudo nor partial)
 GENBANK = {
@@ -114,6 +119,33 @@ def test_a_yeast_genome_with_introns_and_many_contigs(tmp_path):
     assert len(genome.contigs) == 17
     assert genome.contigs["length"].sum() == 12_157_105 == card["bases"]
     assert not cds["crosses_origin"].any()
+
+
+def test_genomes_of_two_genetic_codes_are_one_and_what_they_share_is_found(tmp_path):
+    """Relatives share ribosomal RNA, and hardly anything else letter by letter."""
+    sources = {"test": found("mgenitalium_g37.gbk.gz"), "train": found("mgallisepticum_NC_004829.gbk.gz")}
+    sources = {name: {"path": str(path)} for name, path in sources.items()}
+    sources["validation"] = {"embedded": "chlamydia_trachomatis_d_uw3cx"}
+    for name, source in sources.items():
+        build_genome(name, resolve_source(source), source, tmp_path / name)
+    merge_genomes("three", [tmp_path / name for name in sources], tmp_path / "three")
+    genome, cds = coding(tmp_path / "three")
+    assert genome.contigs["genetic_code"].tolist() == [4, 4, 11]
+    code = dict(zip(genome.contigs["contig"], genome.contigs["genetic_code"], strict=True))
+    broken = 0
+    for gene in whole_genes(cds).itertuples():
+        codes = genome.fetch(gene.contig, gene.start, gene.end)
+        broken += "*" in translate(codes if gene.strand == "+" else reverse_complement(codes), code[gene.contig])[:-1]
+    assert broken <= 0.002 * len(cds)
+    by_genome = {"by": "genome", "test": 0.2, "validation": 0.1}
+    splits = make_splits([load_genome(tmp_path / n) for n in sources], by_genome, 1, None, {n: n for n in sources})
+    rna = rna_genes(pd.read_parquet(tmp_path / "three" / "features.parquet"))
+    table = audit(genome, splits, tile_windows(genome, splits, 500), rna)
+    hits = table[table["matched"] > 0]
+    assert hits["hit_contig"].str.startswith("train:").all()
+    ribosomal = hits[(hits["genome"] == "test") & (hits["kind"] == "rRNA")]
+    assert len(ribosomal) >= 8 and ribosomal["identity"].median() > 0.85
+    assert (hits["kind"] == "repeat").sum() < 0.02 * len(table)
 
 
 def test_the_wrong_strain_is_noticed(tmp_path):

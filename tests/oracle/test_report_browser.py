@@ -25,9 +25,9 @@ CLICK = "document.querySelectorAll('#table-{0} thead button')[{1}].click()"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    config, results, genome, captions, names = make_study(tmp_path_factory.mktemp("study"), contig="long_" * 40)
+    config, results, genomes, captions, names = make_study(tmp_path_factory.mktemp("study"), contig="long_" * 40)
     path = results / "report.html"
-    write_report(config, results, genome, captions, names, path)
+    write_report(config, results, genomes, captions, names, path)
     return path.as_uri()
 
 
@@ -142,8 +142,8 @@ def test_without_script_everything_is_there(browser, url):
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_a_comparison_fits_the_window_and_has_an_outline(browser, tmp_path, size):
-    config, results, genome, captions, names = make_compared_study(tmp_path)
-    write_report(config, results, genome, captions, names, results / "report.html")
+    config, results, genomes, captions, names = make_compared_study(tmp_path)
+    write_report(config, results, genomes, captions, names, results / "report.html")
     browser.size(*size)
     browser.scheme("light")
     browser.open((results / "report.html").as_uri())

@@ -363,8 +363,9 @@ def test_it_is_not_looked_at_in_validation_where_the_gap_is_narrower_than_the_wi
 
 def test_predictions_of_held_out_blocks_are_those_of_the_whole_genome(planted, trained):
     genome, splits = planted.genome, planted.splits
-    whole = predict.predict(trained[0], genome, planted.features, splits, False)
-    held = predict.predict(trained[0], genome, planted.features, splits, True)
+    matrix = calls.learn_starts(genome, gene_labels(genome, planted.features), splits)
+    whole = predict.predict(trained[0], genome, "g", matrix, splits, False)
+    held = predict.predict(trained[0], genome, "g", matrix, splits, True)
     assert whole[1].tolist() == [[0, len(genome.codes)]]
     names = ("validation", "test")
     assert held[1].tolist() == np.concatenate([split_intervals(genome, splits, n) for n in names]).tolist()
@@ -377,9 +378,9 @@ def test_predictions_of_held_out_blocks_are_those_of_the_whole_genome(planted, t
 
 
 def test_genes_are_found_from_end_to_end(planted, trained):
-    calls, decoder, intervals, columns = predict.find_genes(
-        trained[0], planted.genome, planted.features, planted.splits, 90, False
-    )
+    found = predict.find_genes(trained[0], planted.genome, planted.features, planted.splits, 90, False)
+    ((name, calls, decoder, intervals, columns),) = found
+    assert name == "g"
     assert list(calls.columns) == ["contig", "start", "end", "strand", "score", "partial", "codon"]
     called = set(zip(calls["contig"], calls["start"], calls["end"], calls["strand"], strict=True))
     test = planted.inside("test")
@@ -393,7 +394,10 @@ def test_the_start_context_comes_from_training_blocks(planted):
     nothing = np.zeros((len(planted.genome.codes), 2))
     odds = np.zeros((len(planted.genome.codes), 6))
     features = without_test_genes(planted)
-    before = calls.with_context(planted.genome, planted.features, planted.splits, (odds, nothing, nothing))
-    after = calls.with_context(planted.genome, features, planted.splits, (odds, nothing, nothing))
-    np.testing.assert_array_equal(before[3], after[3])
+    before, after = (
+        calls.learn_starts(planted.genome, gene_labels(planted.genome, table), planted.splits)
+        for table in (planted.features, features)
+    )
+    np.testing.assert_array_equal(before, after)
+    before = calls.with_context(planted.genome, before, (odds, nothing, nothing))
     assert before[3].max() > 5

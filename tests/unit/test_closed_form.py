@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.genomes import features_of, genome_of
 
-from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_odds, kmer_index
+from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_gain, coding_odds, kmer_index
 from dnalm.io.labels import gene_labels
 from dnalm.sequence.alphabet import N, decode, reverse_complement
 from dnalm.sequence.splits import SPLITS, split_labels
@@ -69,12 +69,16 @@ def by_strings(genome, labels, training):
     return odds
 
 
+def odds_of(genome, labels, training):
+    return coding_odds(genome, coding_gain(genome, labels, training))
+
+
 def test_odds_equal_counters_of_strings(toy):
-    np.testing.assert_allclose(coding_odds(*toy), by_strings(*toy), atol=1e-9)
+    np.testing.assert_allclose(odds_of(*toy), by_strings(*toy), atol=1e-9)
 
 
 def test_bases_without_a_whole_kmer_say_nothing(toy):
-    odds = coding_odds(*toy)
+    odds = odds_of(*toy)
     assert not odds[:ORDER, :3].any()
     assert not odds[400 : 400 + K, :3].any()
     assert not odds[400 - ORDER : 401, 3:].any()
@@ -85,8 +89,8 @@ def test_the_reverse_complement_swaps_the_strands(toy):
     genome, _, training = toy
     flipped = genome_of(reverse_complement(genome.codes))
     labels = gene_labels(flipped, features_of(flipped, [("c0", 570, 870, "-"), ("c0", 180, 480, "+")]))
-    odds = coding_odds(flipped, labels, training[::-1])
-    np.testing.assert_allclose(odds[::-1][:, [3, 4, 5, 0, 1, 2]], coding_odds(*toy), atol=1e-12)
+    odds = odds_of(flipped, labels, training[::-1])
+    np.testing.assert_allclose(odds[::-1][:, [3, 4, 5, 0, 1, 2]], odds_of(*toy), atol=1e-12)
 
 
 def test_labels_outside_of_training_are_not_looked_at(toy):
@@ -94,7 +98,7 @@ def test_labels_outside_of_training_are_not_looked_at(toy):
     other = gene_labels(genome, features_of(genome, [("c0", 30, 330, "+"), ("c0", 420, 600, "-")]))
     assert (labels.classes != other.classes)[600:].any()
     # the shorter gene begins at 600, so that its codon positions below are those of the long one
-    np.testing.assert_array_equal(coding_odds(genome, labels, training), coding_odds(genome, other, training))
+    np.testing.assert_array_equal(odds_of(genome, labels, training), odds_of(genome, other, training))
 
 
 def test_unknown_bases_teach_nothing(toy):
@@ -102,14 +106,16 @@ def test_unknown_bases_teach_nothing(toy):
     known = labels.known.copy()
     known[100:200] = False
     holes = type(labels)(labels.classes, known, labels.starts, labels.stops, labels.start_codons, labels.stop_codons)
-    np.testing.assert_allclose(coding_odds(genome, holes, training), by_strings(genome, holes, training), atol=1e-9)
-    assert (coding_odds(genome, holes, training) != coding_odds(*toy)).any()
+    np.testing.assert_allclose(odds_of(genome, holes, training), by_strings(genome, holes, training), atol=1e-9)
+    assert (odds_of(genome, holes, training) != odds_of(*toy)).any()
 
 
 def test_frames_of_held_out_genes_are_told_apart(planted):
     labels = gene_labels(planted.genome, planted.features)
     split = split_labels(planted.genome, planted.splits)
-    odds, starts, stops = closed_form_predictions(planted.genome, labels, split == SPLITS.index("train"))
+    odds, starts, stops = closed_form_predictions(
+        planted.genome, coding_gain(planted.genome, labels, split == SPLITS.index("train"))
+    )
     assert odds.shape == (len(split), 6)
     assert not starts.any() and not stops.any()
     genes = planted.inside("test")

@@ -235,6 +235,23 @@ def test_units_without_test_bases_have_no_say(folders):
         np.testing.assert_allclose(distant[name], near[name], rtol=1e-9)
 
 
+def test_genomes_of_a_study_have_rows_of_their_own(folders):
+    """Positions 100 to 399 are of one genome, 5000 to 5299 of another, and a third has no test bases."""
+    root, bits = folders
+    spans = {"one": (0, 4000), "none": (4000, 5000), "two": (5000, 6000)}
+    arms = [root / arm / "seed1" for arm in ("default", "other", "short")]
+    rows, pairs, _ = evaluate_arms(arms, {}, SETTINGS_OF_EVALUATION, COMMON, spans)
+    alone, single_pairs, _ = evaluate_arms(arms, {}, SETTINGS_OF_EVALUATION, COMMON)
+    for found, expected in ((rows, alone), (pairs, single_pairs)):
+        assert [row for row in found if row["dataset"] == "g"] == expected
+        assert {row["dataset"] for row in found} == {"g", "one", "two"}
+    value = {(r["dataset"], r["method"], r["metric"]): r for r in rows}
+    for name, mine in (("one", PLACES < 4000), ("two", PLACES > 4000)):
+        row = value[name, "short", "bits_per_base"]
+        assert row["value"] == pytest.approx(np.nanmean(bits["short", 1]["bits_per_base"][1][mine]))
+        assert row["n"] == 300 - (name == "one")
+
+
 def test_arms_that_were_asked_other_positions_are_refused(folders):
     root, bits = folders
     scores = {"bits_per_base": bits["short", 1]["bits_per_base"] + [[1], [0]]}

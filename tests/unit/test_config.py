@@ -80,7 +80,7 @@ def test_all_wrong_keys_are_named_at_once():
 RANGES = [
     ("", "study", ["", "a b", "../x", "-a", "a/b", 3, None], ["a", "A-1_b", "2024"]),
     ("", "seed", [-1, 1.5, "one", None], [0, 10**12]),
-    ("", "genomes", [{}, [], None, {"a b": SOURCE}, {"a": SOURCE, "b": SOURCE}], [{"a-b": SOURCE}]),
+    ("", "genomes", [{}, [], None, {"a b": SOURCE}], [{"a-b": SOURCE}, {"a": SOURCE, "b": SOURCE}]),
     ("splits", "by", ["place", "gene", None], ["block", "contig"]),
     ("splits", "block", [999, 0, -5, 2000.5], [2100, 10**7]),
     ("splits", "test", [0, 1, -0.1, "much"], [0.01, 0.8]),
@@ -106,6 +106,7 @@ RANGES = [
     ("pretrain", "memory_orders", [[0], [32], ["long"], 5], [[1], [31]]),
     ("pretrain", "memory_flanks", [[[1]], [[0, 1]], [1]], [[[1, 1]]]),
     ("annotate", "labels", ["exons"], ["genes"]),
+    ("annotate", "sampling", ["length", None], ["base", "genome"]),
     ("annotate", "window", [95, 97, 100], [96, 768]),
     ("annotate", "min_length", [29, 0], [30]),
     ("annotate", "twins", ["maybe"], [True, False]),
@@ -276,6 +277,46 @@ def test_masked_byte_pairs_can_be_an_arm():
 @pytest.mark.parametrize("arms", [{}, {"Upper": {}}, {"with space": {}}, {"dnalm": {}}, {"flank_counts": {}}])
 def test_names_of_arms_are_lower_case_and_free(arms):
     assert "arms" in refused(compared(arms))
+
+
+# Several genomes
+
+
+def several(by="genome", **genomes):
+    """A study of genomes a, b, c ...; values are what each has beside its source."""
+    return study(genomes={name: {**SOURCE, **more} for name, more in genomes.items()}, splits={"by": by})
+
+
+def test_groups_are_the_genomes_themselves_unless_named():
+    made = load_study(several(a={"group": "x"}, b={}, c={"group": "x"}, d={}, e={"split": "test"}))
+    assert made.groups == {"a": "x", "b": "b", "c": "x", "d": "d", "e": "e"}
+    assert made.fixed_splits == {"e": "test"}
+    assert load_study(several("block", a={}, b={})).fixed_splits == {}
+
+
+@pytest.mark.parametrize(
+    ("made", "pattern"),
+    [
+        (several("block", a={"split": "test"}, b={}), "`split` goes with splits.by genome, not with block"),
+        (several(a={}, b={}), "each of train, validation, test: there are 2; add genomes"),
+        (several(a={"group": "x"}, b={"group": "x"}, c={"group": "x"}), "test: there is 1; add genomes"),
+        (several(a={}, b={"split": "test"}), "each of train, validation: there is 1 left"),
+        (several(a={"split": "train"}, b={"split": "test"}), "each of validation: there are 0 left"),
+        (several(a={"group": "x", "split": "test"}, b={"group": "x", "split": "train"}, c={}, d={}, e={}),
+         "group x cannot be in test and train at once"),
+        (several("block", mine={}, other={}), "a genome is called mine like the study"),
+        (several(a={"group": ""}, b={}, c={}), r"genomes\.a\.group"),
+        (several(a={"split": "dev"}, b={}, c={}), r"genomes\.a\.split"),
+    ],
+)  # fmt: skip
+def test_genomes_that_cannot_be_split_are_told_how_many_they_are(made, pattern):
+    assert re.search(pattern, refused(made))
+
+
+def test_one_genome_may_be_called_like_the_study():
+    assert load_study(study(genomes={"mine": SOURCE})).study == "mine"
+    everything = several(a={"split": "train"}, b={"split": "test"}, c={"split": "validation"})
+    assert load_study(everything).fixed_splits == {"a": "train", "b": "test", "c": "validation"}
 
 
 def every_section():

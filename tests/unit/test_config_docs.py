@@ -107,7 +107,7 @@ def test_the_tables_hold_every_key_with_its_default_and_range():
     assert set(tables["Top level"]) == set(Study.model_fields)
     assert tables["Top level"]["study"][1] == "**needed**"
     assert tables["splits"]["block"][1:] == ["`20000`", "whole number, at least 1000"]
-    assert tables["splits"]["by"][1:] == ['`"block"`', "`block` or `contig` or `position`"]
+    assert tables["splits"]["by"][1:] == ['`"block"`', "`block` or `contig` or `position` or `genome`"]
     assert tables["annotate"]["window"][1:] == ["`2304`", "whole number, at least 96, a multiple of 3"]
     assert tables["genomes.<name>"]["circular"][1:] == ["none", "`true` or `false`, or `null`"]
 
@@ -140,7 +140,7 @@ def test_the_schema_accepts_every_study_file(validator, path):
         ({"pretrain": {"windw": 512}}, ["pretrain"]),
         ({"genomes": {"g": {"pth": "x"}}}, ["genomes", "g"]),
         ({"genomes": {"a b": {"path": "x"}}}, ["genomes"]),
-        ({"genomes": {"g": {"path": "x"}, "h": {"path": "y"}}}, ["genomes"]),
+        ({"genomes": {"g": {"path": "x", "split": "dev"}}}, ["genomes", "g", "split"]),
         ({"splits": {"test": 1.5}}, ["splits", "test"]),
         ({"annotate": {"window": 100}}, ["annotate"]),
         ({"seed": "one"}, ["seed"]),
@@ -154,8 +154,9 @@ def test_the_schema_and_the_model_refuse_the_same(validator, change, place):
 
 
 def test_the_studies_shown_in_the_manual_are_valid(validator):
-    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", MANUAL, re.DOTALL)]
-    assert len(shown) >= 4
+    pages = MANUAL + (ROOT / "docs" / "how-to" / "many-genomes.md").read_text()
+    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", pages, re.DOTALL)]
+    assert len(shown) >= 5
     for study in shown:
         validator.validate(study)
         load_study(study)

@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import io
 import re
@@ -85,12 +86,22 @@ def test_the_size_comes_from_the_file_the_region_or_the_user(tmp_path, monkeypat
     assert "genome.gbk.gz" in size.source
     assert estimate.genome_size(load_study(yaml.safe_load(TINY.read_text()))).bases == 120_000
     assert estimate.genome_size(study_of(), 5000).bases == 5000
+    region = {"start": 100, "end": 500}
+    sources = {"g": {"embedded": GENBANK.parent.name}, "h": {"embedded": GENBANK.parent.name, "region": region}}
+    both = estimate.genome_size(load_study({"study": "s", "genomes": sources}))
+    assert (both.bases, both.source, both.largest) == (1_042_919, "2 genomes", 1_042_519)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"absent\.fa: no such file\. Check the path.* Or give .* --bases"):
         estimate.genome_size(study_of())
 
 
 # --- memory
+
+
+def test_genes_of_several_genomes_are_decoded_one_at_a_time(speed):
+    one, several = size_of(1_000_000), dataclasses.replace(size_of(1_000_000), largest=200_000)
+    before, after = (plan_of(study_of(), size, speed)["predict_genes"].memory for size in (one, several))
+    assert before - after == pytest.approx((estimate.DECODING_BYTES - estimate.LABEL_BYTES) * 800_000)
 
 
 @pytest.mark.parametrize("bases", [100, 3000, 40_000, 300_000])

@@ -74,17 +74,17 @@ def test_the_shortest_length_is_chosen_on_validation(planted):
     scores = {n: f1_of(inside(rows(longest_orfs(planted.genome, n))), planted.inside("validation")) for n in LENGTHS}
     best = max(LENGTHS, key=scores.get)
     assert len(set(scores.values())) > 1
-    chosen = longest_orf_genes(planted.genome, planted.features, planted.splits)
+    chosen = longest_orf_genes(planted.genome, planted.features, planted.splits)["g"]
     pd.testing.assert_frame_equal(chosen, longest_orfs(planted.genome, best))
 
 
 def test_the_closed_form_finds_planted_genes_of_test_blocks(planted):
-    called = set(rows(closed_form_genes(planted.genome, planted.features, planted.splits, 90)))
+    called = set(rows(closed_form_genes(planted.genome, planted.features, planted.splits, 90)["g"]))
     genes = planted.inside("test")
     assert len(called.intersection(genes)) >= 0.9 * len(genes)
     crossing = next(g for g in planted.genes if g[2] > len(planted.genome.codes))
     assert crossing in called
-    longest = set(rows(longest_orf_genes(planted.genome, planted.features, planted.splits)))
+    longest = set(rows(longest_orf_genes(planted.genome, planted.features, planted.splits)["g"]))
     assert len(called.intersection(planted.genes)) > len(longest.intersection(planted.genes)) + 5
 
 
@@ -94,8 +94,8 @@ def test_the_annotation_of_test_blocks_is_not_looked_at(planted, finder):
     kept = [g for g in planted.genes if (g[1], g[2]) not in hidden]
     features = features_of(planted.genome, kept)
     assert len(features) < len(planted.features)
-    before = finder(planted.genome, planted.features, planted.splits)
-    pd.testing.assert_frame_equal(before, finder(planted.genome, features, planted.splits))
+    before = finder(planted.genome, planted.features, planted.splits)["g"]
+    pd.testing.assert_frame_equal(before, finder(planted.genome, features, planted.splits)["g"])
 
 
 def test_odd_annotation_of_validation_blocks_does_not_spoil_the_fit(planted):
@@ -105,7 +105,7 @@ def test_odd_annotation_of_validation_blocks_does_not_spoil_the_fit(planted):
     rest = cds_rows([g for g in planted.genes if g not in odd], lengths)
     marked = [r | {"id": f"odd-{i}"} for i, r in enumerate(cds_rows(odd, lengths, pseudo="true"))]
     features = features_table(rest + marked)
-    called = set(rows(closed_form_genes(planted.genome, features, planted.splits, 90)))
+    called = set(rows(closed_form_genes(planted.genome, features, planted.splits, 90)["g"]))
     assert len(called.intersection(planted.inside("test"))) >= 0.9 * len(planted.inside("test"))
 
 
@@ -148,6 +148,6 @@ def test_splits_of_another_genome_do_not_count(planted):
     other = splits_of(("c0", 0, 60_000, "validation"), genome="other")
     both = pd.concat([planted.splits, other], ignore_index=True)
     pd.testing.assert_frame_equal(
-        longest_orf_genes(planted.genome, planted.features, planted.splits),
-        longest_orf_genes(planted.genome, planted.features, both),
+        longest_orf_genes(planted.genome, planted.features, planted.splits)["g"],
+        longest_orf_genes(planted.genome, planted.features, both)["g"],
     )

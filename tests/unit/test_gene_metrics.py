@@ -19,6 +19,7 @@ from dnalm.evaluate.genes import (
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 
 LENGTHS = {"c0": 10_000, "c1": 6000}
+GENOME = genome_of(np.zeros(10_000, np.uint8), np.zeros(6000, np.uint8))
 SPLITS = splits_of(
     ("c0", 0, 3000, "test"), ("c0", 3000, 3300, "gap"), ("c0", 3300, 6000, "train"), ("c0", 6000, 6300, "gap"),
     ("c0", 6300, 9000, "test"), ("c0", 9000, 9300, "gap"), ("c0", 9300, 10_000, "train"),
@@ -95,7 +96,7 @@ def calls_of(*rows):
 
 
 def truth_of(cds=CDS, split="test"):
-    return GeneTruth(cds, blocks_of(SPLITS, "g", split), LENGTHS)
+    return GeneTruth(cds, blocks_of(SPLITS, GENOME, split), LENGTHS)
 
 
 def sums_of(truth, calls, unit=500):
@@ -189,7 +190,7 @@ def test_place_in_blocks_equals_a_loop():
     table = pd.DataFrame(
         {"contig": rng.choice(["c0", "c1"], 500), "start": start, "end": start + rng.integers(1, 900, 500)}
     )
-    blocks = blocks_of(SPLITS, "g", "test")
+    blocks = blocks_of(SPLITS, GENOME, "test")
     overlaps, inside = place_in(table, blocks)
     for i, row in enumerate(table.itertuples()):
         spans = [(b.start, b.end) for b in blocks.itertuples() if b.contig == row.contig]
@@ -226,7 +227,6 @@ def test_precision_and_sensitivity_at_every_threshold_equal_scikit_learn():
 
 @pytest.fixture(scope="module")
 def result():
-    genome = genome_of(np.zeros(10_000, np.uint8), np.zeros(6000, np.uint8))
     finders = {
         "dnalm": calls_of(*CALLS),
         "copy": calls_of(*list(CALLS)[::-1]),
@@ -234,7 +234,7 @@ def result():
         "nothing": calls_of(),
     }
     common = {"study": "s", "stage": "annotate", "dataset": "g", "splits_sha256": "abc"}
-    return evaluate_genes(CDS, SPLITS, genome, finders, {"unit": 500, "bootstrap": 300}, 1, common)
+    return evaluate_genes(CDS, SPLITS, GENOME, finders, {"unit": 500, "bootstrap": 300}, 1, common)
 
 
 def test_rows_follow_the_contract(result):

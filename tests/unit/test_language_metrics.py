@@ -36,6 +36,7 @@ def toy():
     rows += [row_of("tRNA", "c0", 300, 320), row_of("rRNA", "c1", 100, 150), row_of("gene", "c1", 200, 250)]
     features = features_table(rows)
     leakage = pd.DataFrame({"contig": ["c0", "c1"], "start": [440, 0], "end": [460, 100], "matched": [31, 0]})
+    leakage = leakage.assign(genome="g")
     return genome, gene_labels(genome, features), features, leakage
 
 

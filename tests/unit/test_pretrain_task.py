@@ -225,6 +225,15 @@ def test_the_shape_comes_from_the_settings():
     assert config.memory_flanks == ((1, 1), (5, 5))
 
 
+def test_reading_frames_end_at_the_stops_that_all_genetic_codes_share(caplog):
+    settings = {**SETTINGS, "reading_frames": True}
+    assert model_config(settings, codes=[11]).stops == ("TAA", "TAG", "TGA")
+    assert model_config(settings, codes=[4, 11]).stops == ("TAA", "TAG")
+    assert not caplog.text
+    assert model_config(settings, codes=[4, 10, 6]).stops == ()  # code 6 has TGA alone
+    assert "genetic codes [4, 10, 6] have no stop codon in common" in caplog.text
+
+
 def test_twins_have_the_same_fresh_weights_and_differ_in_their_memory():
     genome, spans = toy_genome(), np.array([[0, 6000]])
     full, empty = new_model(SETTINGS, genome, spans, 1), new_model(SETTINGS, genome, spans, 1, memory=False)

@@ -194,9 +194,9 @@ def test_names_from_files_cannot_become_code(tmp_path):
     language[1].append(comparison_row("pretrain", EVIL, "bits_per_base", 0.1, 0.05, 0.15, stratum=EVIL))
     genes[0].append(metric_row("annotate", EVIL, "gene_f1_3prime", 0.5))
     study = make_study(tmp_path, contig=EVIL, language=language, genes=genes)
-    _, results, genome, captions, _ = study
-    facts = json.loads((genome / "provenance.json").read_text()) | {"organism": EVIL, "licence": EVIL, "source": EVIL}
-    (genome / "provenance.json").write_text(json.dumps(facts))
+    _, results, genomes, captions, _ = study
+    record, evil = genomes / "g" / "provenance.json", dict.fromkeys(("organism", "licence", "source"), EVIL)
+    record.write_text(json.dumps(json.loads(record.read_text()) | evil))
     (captions / "browser.rst").write_text(f"{EVIL} **{EVIL}** `{EVIL}`")
     (results / "figures" / "browser.svg").write_text(SVG.format(alt="&quot; onload=&quot;alert(1) &lt;script&gt;"))
     pd.DataFrame({EVIL: [EVIL]}).to_csv(results / "figures" / "browser.tsv", sep="\t", index=False)
@@ -215,13 +215,13 @@ def test_names_from_files_cannot_become_code(tmp_path):
 
 
 def test_the_same_inputs_give_the_same_bytes_on_another_day(study, tmp_path, monkeypatch):
-    config, results, genome, captions, names = study
-    write_report(config, results, genome, captions, names, tmp_path / "one.html")
+    config, results, genomes, captions, names = study
+    write_report(config, results, genomes, captions, names, tmp_path / "one.html")
     write_benchmark(results / "benchmarks" / "report.tsv", 7, 7)
     monkeypatch.setattr(time, "time", lambda: 2e9)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
-    write_report(config, results, genome, captions, names, tmp_path / "two.html")
+    write_report(config, results, genomes, captions, names, tmp_path / "two.html")
     (results / "benchmarks" / "report.tsv").unlink()
     monkeypatch.undo()
     time.tzset()
@@ -251,9 +251,9 @@ def test_facts_of_the_run_are_shown(page, tmp_path):
 
 def test_long_lists_of_contigs_are_cut(tmp_path):
     study = make_study(tmp_path)
-    card = json.loads((study[2] / "genome.json").read_text())
+    card = json.loads((study[2] / "g" / "genome.json").read_text())
     card["contigs"] = [{"contig": f"n{i}", "length": i, "circular": False} for i in range(1, 31)]
-    (study[2] / "genome.json").write_text(json.dumps(card))
+    (study[2] / "g" / "genome.json").write_text(json.dumps(card))
     page = Page(page_of(study))
     assert "The longest contigs; 10 more not shown" in page.texts["caption"]
     assert "n11" in page.texts["th"]
@@ -272,7 +272,7 @@ def test_a_missing_input_is_named(tmp_path, name):
 
 def test_damaged_json_is_named(tmp_path):
     study = make_study(tmp_path)
-    (study[2] / "genome.json").write_text("{")
+    (study[2] / "g" / "genome.json").write_text("{")
     with pytest.raises(InputError, match=r"genome\.json: not JSON"):
         read_inputs(*study)
 

@@ -1,5 +1,7 @@
 """Windows that grow, parts of a batch, and context around windows."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from helpers.models import contigs_of, random_codes
@@ -87,3 +89,47 @@ def test_context_is_added_on_both_sides_and_never_leaves_the_interval():
         assert around.tolist() == expected
     np.testing.assert_array_equal(wide.codes == N, wide.positions < 0)
     assert (wide.positions[:, :30] < 0).any() and (wide.positions[:, :30] >= 0).any()
+
+
+# Several genomes
+
+
+def three_genomes():
+    """Genomes of 4000, 800 and 200 bases as one; the last has no training interval."""
+    genome = contigs_of([4000, 500, 300, 200], random_codes(1, 5000))
+    return dataclasses.replace(genome, contigs=genome.contigs.assign(genome=["long", "short", "short", "none"]))
+
+
+TRAINING = np.array([[0, 2500], [2600, 4000], [4000, 4500], [4500, 4800]])
+
+
+def test_every_genome_gives_as_many_windows_as_every_other():
+    genome = three_genomes()
+    starts = {}
+    for sampling in ("base", "genome"):
+        sampler = WindowSampler(genome, TRAINING, 50, 100, 1, sampling=sampling)
+        starts[sampling] = np.concatenate([sampler(step).positions[:, 0] for step in range(100)])
+    short = {sampling: (found >= 4000).mean() for sampling, found in starts.items()}
+    rooms = np.diff(TRAINING)[:, 0] - 49
+    assert short["base"] == pytest.approx(rooms[2:].sum() / rooms.sum(), abs=0.02)
+    assert short["genome"] == pytest.approx(0.5, abs=0.02)
+    # inside a genome as before: by the room of its intervals, evenly
+    mine = starts["genome"][starts["genome"] < 4000]
+    assert (mine < 2500).mean() == pytest.approx(rooms[0] / rooms[:2].sum(), abs=0.02)
+    assert np.histogram(mine[mine < 2451], 10)[0].std() < 0.1 * len(mine) / 10
+
+
+def test_balanced_windows_stay_inside_and_parts_are_the_whole():
+    sampler = WindowSampler(three_genomes(), TRAINING, 50, 12, 3, sampling="genome")
+    for step in range(20):
+        positions = sampler(step).positions
+        slots = np.searchsorted(TRAINING[:, 0], positions, side="right") - 1
+        assert (positions >= 0).all() and (positions < TRAINING[slots, 1]).all() and (slots == slots[:, :1]).all()
+        parts = [sampler(step, part, 5).positions for part in range(5)]
+        np.testing.assert_array_equal(np.concatenate(parts), positions)
+
+
+def test_one_genome_is_drawn_from_as_always():
+    plain, balanced = sampler_of(), sampler_of(sampling="genome")
+    for step in range(5):
+        np.testing.assert_array_equal(plain(step).positions, balanced(step).positions)

@@ -305,3 +305,70 @@ def test_a_worked_example_of_the_last_training():
     assert final_intervals(genome_of([1000], True), table).tolist() == [[0, 600], [850, 1000]]
     assert final_intervals(genome_of([1000]), table).tolist() == [[0, 600], [850, 1000]]
     assert final_intervals(genome_of([1000], name="other"), table).tolist() == []
+
+
+# By genome
+
+BY_GENOME = {**DEFAULT, "by": "genome"}
+
+
+def genomes_of(sizes):
+    """Genomes g0, g1 ... of one or two contigs."""
+    return [genome_of([n - n // 3, n // 3] if i % 2 else [n], name=f"g{i}") for i, n in enumerate(sizes)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(300, 50_000), st.integers(0, 5)), min_size=3, max_size=12), st.integers(0, 99),
+    st.dictionaries(st.integers(0, 5), st.sampled_from(["train", "validation", "test"]), max_size=3),
+)  # fmt: skip
+def test_groups_of_genomes_stay_on_one_side(drawn, seed, fixed):
+    genomes = genomes_of([size for size, _ in drawn])
+    groups = {g.name: f"group{group}" for g, (_, group) in zip(genomes, drawn, strict=True)}
+    fixed = {f"group{group}": split for group, split in fixed.items() if f"group{group}" in groups.values()}
+    free, open_ = len(set(groups.values()) - set(fixed)), 3 - len(set(fixed.values()))
+    try:
+        table = make_splits(genomes, BY_GENOME, seed, groups, fixed)
+    except InputError as error:
+        assert f"{len(set(groups.values()))} groups of genomes are too few" in str(error)
+        assert free < open_
+        return
+    assert free >= open_
+    assert set(table["split"]) == {"train", "validation", "test"}
+    for genome in genomes:
+        rows = table[table["genome"] == genome.name]
+        assert rows["contig"].tolist() == genome.contigs["contig"].tolist()
+        assert rows["end"].tolist() == genome.contigs["length"].tolist() and not rows["start"].any()
+    sides = table.assign(group=table["genome"].map(groups)).groupby("group")["split"].unique()
+    assert all(len(found) == 1 for found in sides)
+    assert all(sides[group] == [split] for group, split in fixed.items())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shares_of_bases_are_met_by_genomes_that_are_small_enough(seed):
+    sizes = np.random.default_rng(9).integers(2000, 6000, 60)
+    table = make_splits(genomes_of(sizes), BY_GENOME, seed)
+    bases = (table["end"] - table["start"]).groupby(table["split"]).sum() / sizes.sum()
+    assert bases["test"] == pytest.approx(0.2, abs=0.02)
+    assert bases["validation"] == pytest.approx(0.1, abs=0.02)
+
+
+def test_large_genomes_leave_one_for_each_part():
+    """None is near the shares: the smallest are held out, and what is settled counts."""
+    genomes = genomes_of([9000, 8000, 7000, 10_000])
+
+    def sides(seed, **fixed):
+        table = make_splits(genomes, {**BY_GENOME, "test": 0.05, "validation": 0.05}, seed, None, fixed)
+        return table.drop_duplicates("genome").set_index("genome")["split"].to_dict()
+
+    for seed in range(5):
+        assert sides(seed) == {"g0": "train", "g1": "validation", "g2": "test", "g3": "train"}
+        assert sides(seed, g3="test") == {"g0": "train", "g1": "train", "g2": "validation", "g3": "test"}
+    assert len({tuple(make_splits(genomes, BY_GENOME, seed)["split"]) for seed in range(20)}) > 1
+
+
+def test_two_genomes_cannot_be_split_by_genome():
+    with pytest.raises(InputError, match="2 groups of genomes are too few"):
+        make_splits(genomes_of([5000, 5000]), BY_GENOME, 1)
+    with pytest.raises(InputError, match="1 groups of genomes are too few"):
+        make_splits(genomes_of([5000] * 4), BY_GENOME, 1, dict.fromkeys(["g0", "g1", "g2", "g3"], "strains"))

@@ -8,7 +8,11 @@ from sklearn.metrics import roc_auc_score
 from dnalm.io.labels import gene_labels
 from dnalm.sequence.alphabet import encode, reverse_complement
 from dnalm.sequence.splits import SPLITS, split_labels
-from dnalm.sequence.start_context import LEFT, PSEUDO, RIGHT, start_context
+from dnalm.sequence.start_context import LEFT, PSEUDO, RIGHT, start_context, start_matrix
+
+
+def scored(genome, candidates, starts, usable):
+    return start_context(genome, candidates, start_matrix(genome, candidates, starts, usable))
 
 
 def training_of(planted):
@@ -21,7 +25,7 @@ def labels(planted):
 
 
 def test_real_starts_of_test_blocks_stand_out(planted, labels):
-    score = start_context(planted.genome, labels.start_codons, labels.starts, training_of(planted))
+    score = scored(planted.genome, labels.start_codons, labels.starts, training_of(planted))
     test = split_labels(planted.genome, planted.splits) == SPLITS.index("test")
     mask = labels.start_codons & test[:, None]
     assert labels.starts[mask].sum() > 15
@@ -32,7 +36,7 @@ def test_the_planted_site_is_where_the_information_is(planted, labels):
     """With one column substituted at a time, the site's bases cost most; the spacer and what is before cost little."""
     codes = np.asarray(planted.genome.codes)
     usable = np.ones(len(codes), dtype=bool)
-    score = start_context(planted.genome, labels.start_codons, labels.starts, usable)
+    score = scored(planted.genome, labels.start_codons, labels.starts, usable)
     matrix = matrix_of(planted.genome, labels, usable)
     places = np.flatnonzero(labels.starts[:, 0] & (np.arange(len(codes)) > LEFT))
     around = codes[places[:, None] + np.arange(-LEFT, RIGHT)]
@@ -83,7 +87,7 @@ def test_scores_equal_a_plain_loop(strand):
     genome, labels = small(strand)
     usable = np.ones(600, dtype=bool)
     usable[200:290] = False
-    score, matrix = start_context(genome, labels.start_codons, labels.starts, usable), matrix_of(genome, labels, usable)
+    score, matrix = scored(genome, labels.start_codons, labels.starts, usable), matrix_of(genome, labels, usable)
     for side in (0, 1):
         for place in range(600):
             if not labels.start_codons[place, side]:
@@ -96,12 +100,12 @@ def test_scores_equal_a_plain_loop(strand):
 
 def test_labels_outside_of_training_are_not_looked_at(planted, labels):
     training = training_of(planted)
-    before = start_context(planted.genome, labels.start_codons, labels.starts, training)
+    before = scored(planted.genome, labels.start_codons, labels.starts, training)
     starts = labels.starts & training[:, None]
-    np.testing.assert_array_equal(before, start_context(planted.genome, labels.start_codons, starts, training))
+    np.testing.assert_array_equal(before, scored(planted.genome, labels.start_codons, starts, training))
     fewer = starts.copy()
     fewer[np.flatnonzero(starts.any(1))[:20]] = False
-    assert (before != start_context(planted.genome, labels.start_codons, fewer, training)).any()
+    assert (before != scored(planted.genome, labels.start_codons, fewer, training)).any()
 
 
 def test_the_reverse_complement_mirrors_the_scores(planted, labels):
@@ -110,8 +114,8 @@ def test_the_reverse_complement_mirrors_the_scores(planted, labels):
     size, everywhere = len(genome.codes), np.ones(len(genome.codes), dtype=bool)
     genes = [(c, (size - e) % size, (size - e) % size + e - s, "-+"[d == "-"]) for c, s, e, d in planted.genes]
     mirror = gene_labels(flipped, features_of(flipped, genes))
-    one = start_context(genome, labels.start_codons, labels.starts, everywhere)
-    two = start_context(flipped, mirror.start_codons, mirror.starts, everywhere)
+    one = scored(genome, labels.start_codons, labels.starts, everywhere)
+    two = scored(flipped, mirror.start_codons, mirror.starts, everywhere)
     np.testing.assert_allclose(one, two[::-1, ::-1], atol=1e-9)
 
 
@@ -125,5 +129,5 @@ def test_a_start_near_a_contigs_edge_does_not_read_the_neighbour():
         labels = gene_labels(genome, features_of(genome, [("c1", 0, 30, "+"), ("c0", 60, 90, "+")]))
         usable = np.ones(1000, dtype=bool)
         usable[480:520] = False
-        scores.append(start_context(genome, labels.start_codons, labels.starts, usable)[500, 0])
+        scores.append(scored(genome, labels.start_codons, labels.starts, usable)[500, 0])
     assert len(set(scores)) == 1

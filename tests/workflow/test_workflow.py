@@ -1,69 +1,23 @@
 """The workflow as a user runs it: end to end on a slice of the embedded genome, reruns, kills, mistakes."""
 
-import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pysam
 import pytest
 import yaml
+from helpers.workflow import checkout, planned, sha256, snakemake, start
 
-from dnalm.io.provenance import ROOT
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 
 pytestmark = pytest.mark.xdist_group("workflow")
-PROJECT = (
-    "Snakefile", "Makefile", "pyproject.toml", "requirements.lock", "README.md", "config", "envs", "profiles",
-    "resources", "workflow", "tests/config",
-)  # fmt: skip
 TINY = "tests/config/tiny.yaml"
 MODEL = "results/tiny/pretrain/model/model.safetensors"
-
-
-def checkout(folder: Path) -> Path:
-    """A copy of the project in ``folder``, with the environment that the tests run in."""
-    for name in PROJECT:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, target)
-    (folder / ".venv").symlink_to(Path(sys.prefix))
-    return folder
-
-
-def start(folder, *command):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-
-
-def snakemake(folder, *arguments, ok=True):
-    command = [f"{sys.prefix}/bin/snakemake", "--cores", "2", "--workflow-profile", "profiles/default", *arguments]
-    process = start(folder, *command)
-    text = process.communicate(timeout=400)[0]
-    assert (process.returncode == 0) is ok, text[-5000:]
-    return text
-
-
-def planned(text: str) -> set[str]:
-    """Rules in the job table of a dry run."""
-    table = re.search(r"^job +count\n-[- ]+\n(.*?)^total", text, re.M | re.S)
-    return {line.split()[0] for line in table.group(1).splitlines()} if table else set()
-
-
-def sha256(path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +179,7 @@ def test_killed_training_goes_on_to_the_same_weights(finished, tmp_path):
     [
         ("pretrain: {windows: 256}", r"unknown key pretrain\.windows, did you mean window\?"),
         ("splits: {test: 1.5}", r"splits\.test: .*less than 1"),
-        ("genomes: {a: {embedded: x}, b: {embedded: y}}", r"genomes: .*at most 1 item"),
+        ("{genomes: {a: {embedded: x}, b: {embedded: y}}, splits: {by: genome}}", r"splits\.by genome needs .* are 2"),
     ],
 )
 def test_bad_config_is_one_clear_line_at_parse_time(finished, tmp_path, change, message):

@@ -63,8 +63,8 @@ if STUDY.annotate:
             splits=f"{RESULTS}/splits.tsv",
             model=f"{RESULTS}/annotate/model/model.safetensors",
         output:
-            calls=f"{RESULTS}/annotate/{GENOME}/finders/dnalm.parquet",
-            probabilities=f"{RESULTS}/annotate/{GENOME}/probabilities/dnalm.npz",
+            calls=genes_of("finders/dnalm.parquet"),
+            probabilities=genes_of("probabilities/dnalm.npz"),
             decoder=f"{RESULTS}/annotate/model/decoder.json",
         log:
             log_of("predict_genes"),
@@ -91,8 +91,8 @@ if STUDY.annotate:
             splits=f"{RESULTS}/splits.tsv",
             model=f"{RESULTS}/annotate/twins/{{twin}}/model/model.safetensors",
         output:
-            calls=f"{RESULTS}/annotate/{GENOME}/finders/{{twin}}.parquet",
-            probabilities=f"{RESULTS}/annotate/{GENOME}/probabilities/{{twin}}.npz",
+            calls=genes_of("finders/{twin}.parquet"),
+            probabilities=genes_of("probabilities/{twin}.npz"),
             decoder=f"{RESULTS}/annotate/twins/{{twin}}/model/decoder.json",
         log:
             log_of("predict_genes_{twin}"),
@@ -107,17 +107,17 @@ if STUDY.annotate:
 
     rule write_genes:
         input:
-            genome_files("genome.json", "codes.npy", "contigs.parquet"),
+            multiext("results/genomes/{genome}/", "genome.json", "codes.npy", "contigs.parquet"),
             splits=f"{RESULTS}/splits.tsv",
-            calls=f"{RESULTS}/annotate/{GENOME}/finders/dnalm.parquet",
+            calls=f"{RESULTS}/annotate/{{genome}}/finders/dnalm.parquet",
         output:
-            gff=f"{RESULTS}/annotate/{GENOME}/genes.gff3.gz",
-            tbi=f"{RESULTS}/annotate/{GENOME}/genes.gff3.gz.tbi",
-            proteins=f"{RESULTS}/annotate/{GENOME}/proteins.faa",
+            gff=f"{RESULTS}/annotate/{{genome}}/genes.gff3.gz",
+            tbi=f"{RESULTS}/annotate/{{genome}}/genes.gff3.gz.tbi",
+            proteins=f"{RESULTS}/annotate/{{genome}}/proteins.faa",
         log:
-            log_of("write_genes"),
+            log_of("write_genes/{genome}"),
         benchmark:
-            benchmark_of("write_genes")
+            benchmark_of("write_genes/{genome}")
         params:
             code=code_digest("io/genes.py"),
         threads: 1
@@ -134,8 +134,8 @@ if STUDY.annotate:
             genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
             splits=f"{RESULTS}/splits.tsv",
         output:
-            closed_form=f"{RESULTS}/annotate/{GENOME}/finders/closed_form.parquet",
-            longest_orf=f"{RESULTS}/annotate/{GENOME}/finders/longest_orf.parquet",
+            closed_form=genes_of("finders/closed_form.parquet"),
+            longest_orf=genes_of("finders/longest_orf.parquet"),
         log:
             log_of("counting_finders"),
         benchmark:
@@ -154,13 +154,13 @@ if STUDY.annotate:
 
     rule pyrodigal:
         input:
-            genome_files("genome.json", "codes.npy", "contigs.parquet"),
+            multiext("results/genomes/{genome}/", "genome.json", "codes.npy", "contigs.parquet"),
         output:
-            f"{RESULTS}/annotate/{GENOME}/finders/pyrodigal_{{mode}}.parquet",
+            f"{RESULTS}/annotate/{{genome}}/finders/pyrodigal_{{mode}}.parquet",
         log:
-            log_of("pyrodigal_{mode}"),
+            log_of("pyrodigal_{mode}/{genome}"),
         benchmark:
-            benchmark_of("pyrodigal_{mode}")
+            benchmark_of("pyrodigal_{mode}/{genome}")
         params:
             code=code_digest("baselines/finders.py"),
         threads: 1

@@ -19,8 +19,14 @@ except DnalmError as error:
     raise WorkflowError(str(error))
 
 RESULTS = f"results/{STUDY.study}"
-GENOME, SOURCE = next((name, s.model_dump(mode="json", exclude_none=True)) for name, s in STUDY.genomes.items())
-GENOME_DIR = f"results/genomes/{GENOME}"
+# What a genome is built from; its place among the others is a matter of the study.
+SOURCES = {
+    name: source.model_dump(mode="json", exclude_none=True, exclude={"group", "split"})
+    for name, source in STUDY.genomes.items()
+}
+GENOMES = list(SOURCES)
+# One genome is read where it lies, several are put end to end first.
+GENOME_DIR = f"results/genomes/{GENOMES[0]}" if len(GENOMES) == 1 else f"{RESULTS}/genome"
 STATE = f".state/{STUDY.study}"
 TWINS = ["dnalm_random_init"] + ([] if STUDY.pretrain.model else ["dnalm_memory_only"])
 FINDERS = ["dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf"]
@@ -33,18 +39,19 @@ SEEDS = [STUDY.seed + i for i in range(STUDY.pretrain.seeds)]
 EVALUATE = STUDY.evaluate.model_dump(mode="json")
 
 
-def refuse_other_source():
-    """Stop if the genome directory, which studies share, was built from another source than this study's."""
-    record = pathlib.Path(GENOME_DIR, "provenance.json")
-    built = json.loads(record.read_text()).get("requested", SOURCE) if record.exists() else SOURCE
-    if built != SOURCE:
+def refuse_other_source(genome, source):
+    """Stop if a genome directory, which studies share, was built from another source than this study's."""
+    record = pathlib.Path(f"results/genomes/{genome}/provenance.json")
+    built = json.loads(record.read_text()).get("requested", source) if record.exists() else source
+    if built != source:
         raise WorkflowError(
-            f"{GENOME_DIR} was built from {built}, this study wants {SOURCE}. "
+            f"{record.parent} was built from {built}, this study wants {source}. "
             "Give the genome another name in this study, or delete the folder"
         )
 
 
-refuse_other_source()
+for name, source in SOURCES.items():
+    refuse_other_source(name, source)
 
 
 def log_of(rule):
@@ -84,15 +91,25 @@ def code_digest(*modules):
     return digest.hexdigest()[:16]
 
 
-def source_files():
-    """The user's own files of the genome, as far as they exist; the rule itself explains a missing one."""
-    paths = (SOURCE.get("path"), SOURCE.get("annotation"))
+def source_files(wildcards):
+    """The user's own files of a genome, as far as they exist; the rule itself explains a missing one."""
+    paths = (SOURCES[wildcards.genome].get(key) for key in ("path", "annotation"))
     return [path for path in paths if path and pathlib.Path(path).is_file()]
 
 
 def genome_files(*names):
-    """Files of the genome directory."""
+    """Files of the directory of the study's genome, be it one or several put end to end."""
     return [f"{GENOME_DIR}/{name}" for name in names]
+
+
+def each_genome(pattern):
+    """A pattern with {genome}, filled with every genome of the study."""
+    return [pattern.replace("{genome}", name) for name in GENOMES]
+
+
+def genes_of(*names):
+    """Files of the gene stage that every genome has."""
+    return [path for name in names for path in each_genome(f"{RESULTS}/annotate/{{genome}}/{name}")]
 
 
 def all_finders():
@@ -102,13 +119,13 @@ def all_finders():
 
 def finder_files():
     """Gene calls of every finder."""
-    return [f"{RESULTS}/annotate/{GENOME}/finders/{method}.parquet" for method in all_finders()]
+    return genes_of(*(f"finders/{method}.parquet" for method in all_finders()))
 
 
 def probability_files():
     """Class probabilities of the model and its twins."""
     methods = [method for method in all_finders() if method in ("dnalm", *TWINS)]
-    return [f"{RESULTS}/annotate/{GENOME}/probabilities/{method}.npz" for method in methods]
+    return genes_of(*(f"probabilities/{method}.npz" for method in methods))
 
 
 def other_seeds():
@@ -153,5 +170,5 @@ def stages():
 
 def final_outputs():
     """What `rule all` asks for."""
-    genes = [f"{RESULTS}/annotate/{GENOME}/genes.gff3.gz"] if STUDY.annotate else []
+    genes = genes_of("genes.gff3.gz") if STUDY.annotate else []
     return [f"{RESULTS}/report.html", f"{RESULTS}/results-table.md", *genes]

@@ -47,6 +47,7 @@ if STUDY.compare:
 
     rule evaluate_compare:
         input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet"),
             splits=f"{RESULTS}/splits.tsv",
             baselines=[f"{RESULTS}/pretrain/scores/{name}.npz" for name in ("markov_mixture", "flank_counts")],
             scores=[f"{folder}/scores.npz" for folder in arm_folders()],
@@ -62,10 +63,9 @@ if STUDY.compare:
             benchmark_of("evaluate_compare")
         params:
             study=STUDY.study,
-            dataset=GENOME,
             settings=EVALUATE,
             seed=STUDY.seed,
-            code=code_digest("evaluate/compare.py"),
+            code=code_digest("evaluate/compare.py", "io/fasta.py"),
         threads: 1
         resources:
             mem_mb=2000,

@@ -49,7 +49,7 @@ if STUDY.annotate:
             study=STUDY.study,
             settings=EVALUATE,
             seed=STUDY.seed,
-            code=code_digest("evaluate/genes.py", "evaluate/bases.py", "io/fasta.py"),
+            code=code_digest("evaluate/genes.py", "evaluate/bases.py", "io/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,

@@ -17,7 +17,7 @@ rule figure_learning_curve:
     benchmark:
         benchmark_of("figure_learning_curve")
     params:
-        code=code_digest("figures/learning_curve.py"),
+        code=code_digest("figures/learning_curve.py", "evaluate/datasets.py"),
     threads: 1
     resources:
         mem_mb=1000,
@@ -43,7 +43,7 @@ rule figure_bits_by_region:
     benchmark:
         benchmark_of("figure_bits_by_region")
     params:
-        code=code_digest("figures/bits_by_region.py"),
+        code=code_digest("figures/bits_by_region.py", "evaluate/datasets.py"),
     threads: 1
     resources:
         mem_mb=1000,
@@ -71,7 +71,7 @@ rule figure_splits_and_leakage:
     benchmark:
         benchmark_of("figure_splits_and_leakage")
     params:
-        code=code_digest("figures/splits_and_leakage.py", "io/fasta.py"),
+        code=code_digest("figures/splits_and_leakage.py", "sequence/leakage.py", "io/fasta.py"),
     threads: 1
     resources:
         mem_mb=1000,
@@ -102,7 +102,7 @@ if STUDY.annotate:
         benchmark:
             benchmark_of("figure_gene_precision_recall")
         params:
-            code=code_digest("figures/gene_precision_recall.py", "io/fasta.py"),
+            code=code_digest("figures/gene_precision_recall.py", "io/composite.py"),
         threads: 1
         resources:
             mem_mb=1000,
@@ -117,7 +117,7 @@ if STUDY.annotate:
             genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
             splits=f"{RESULTS}/splits.tsv",
             finders=finder_files(),
-            probabilities=f"{RESULTS}/annotate/{GENOME}/probabilities/dnalm.npz",
+            probabilities=genes_of("probabilities/dnalm.npz"),
             scores=f"{RESULTS}/pretrain/scores/dnalm.npz",
             metrics=f"{RESULTS}/pretrain/metrics.tsv",
         output:
@@ -132,7 +132,7 @@ if STUDY.annotate:
         benchmark:
             benchmark_of("figure_browser")
         params:
-            code=code_digest("figures/browser.py", "io/fasta.py"),
+            code=code_digest("figures/browser.py", "io/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,
@@ -161,7 +161,7 @@ if STUDY.annotate:
         benchmark:
             benchmark_of("figure_calibration")
         params:
-            code=code_digest("figures/calibration.py", "io/fasta.py"),
+            code=code_digest("figures/calibration.py", "io/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,
@@ -191,7 +191,7 @@ if STUDY.compare:
         benchmark:
             benchmark_of("figure_architectures")
         params:
-            code=code_digest("figures/architectures.py"),
+            code=code_digest("figures/architectures.py", "evaluate/datasets.py"),
         threads: 1
         resources:
             mem_mb=1000,

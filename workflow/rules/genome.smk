@@ -1,27 +1,26 @@
-"""Genome: from an embedded record or the user's files to a checked, indexed genome directory."""
+"""Genomes: from embedded records or the user's files to checked, indexed genome directories; several as one."""
 
 
 rule genome:
     input:
-        source_files(),
+        source_files,
     output:
-        fasta=f"{GENOME_DIR}/genome.fa.gz",
-        fai=f"{GENOME_DIR}/genome.fa.gz.fai",
-        gzi=f"{GENOME_DIR}/genome.fa.gz.gzi",
-        gff=f"{GENOME_DIR}/annotation.gff3.gz",
-        tbi=f"{GENOME_DIR}/annotation.gff3.gz.tbi",
-        features=f"{GENOME_DIR}/features.parquet",
-        codes=f"{GENOME_DIR}/codes.npy",
-        contigs=f"{GENOME_DIR}/contigs.parquet",
-        card=f"{GENOME_DIR}/genome.json",
-        provenance=f"{GENOME_DIR}/provenance.json",
+        fasta="results/genomes/{genome}/genome.fa.gz",
+        fai="results/genomes/{genome}/genome.fa.gz.fai",
+        gzi="results/genomes/{genome}/genome.fa.gz.gzi",
+        gff="results/genomes/{genome}/annotation.gff3.gz",
+        tbi="results/genomes/{genome}/annotation.gff3.gz.tbi",
+        features="results/genomes/{genome}/features.parquet",
+        codes="results/genomes/{genome}/codes.npy",
+        contigs="results/genomes/{genome}/contigs.parquet",
+        card="results/genomes/{genome}/genome.json",
+        provenance="results/genomes/{genome}/provenance.json",
     log:
-        f"{GENOME_DIR}/logs/genome.log",
+        "results/genomes/{genome}/logs/genome.log",
     benchmark:
-        f"{GENOME_DIR}/benchmarks/genome.tsv"
+        "results/genomes/{genome}/benchmarks/genome.tsv"
     params:
-        name=GENOME,
-        source=SOURCE,
+        source=lambda wildcards: SOURCES[wildcards.genome],
         code=code_digest("io/genome.py", "io/fetch.py"),
     threads: 1
     resources:
@@ -31,3 +30,33 @@ rule genome:
         "../../envs/genomics.yaml"
     script:
         "../scripts/genome.py"
+
+
+if len(GENOMES) > 1:
+
+    rule study_genome:
+        input:
+            each_genome("results/genomes/{genome}/codes.npy"),
+            each_genome("results/genomes/{genome}/contigs.parquet"),
+            each_genome("results/genomes/{genome}/features.parquet"),
+            cards=each_genome("results/genomes/{genome}/genome.json"),
+        output:
+            codes=f"{GENOME_DIR}/codes.npy",
+            contigs=f"{GENOME_DIR}/contigs.parquet",
+            features=f"{GENOME_DIR}/features.parquet",
+            card=f"{GENOME_DIR}/genome.json",
+        log:
+            log_of("study_genome"),
+        benchmark:
+            benchmark_of("study_genome")
+        params:
+            name=STUDY.study,
+            code=code_digest("io/composite.py"),
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        conda:
+            "../../envs/genomics.yaml"
+        script:
+            "../scripts/study_genome.py"

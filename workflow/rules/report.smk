@@ -3,7 +3,8 @@
 
 rule report:
     input:
-        genome_files("genome.json", "provenance.json"),
+        each_genome("results/genomes/{genome}/genome.json"),
+        each_genome("results/genomes/{genome}/provenance.json"),
         [f"{RESULTS}/{stage}/{name}" for stage in stages() for name in ("metrics.tsv", "comparisons.tsv")],
         [f"{RESULTS}/{stage}/run.json" for stage in stages() if stage != "compare"],
         [f"{RESULTS}/compare/arms.tsv"] if STUDY.compare else [],
@@ -12,7 +13,7 @@ rule report:
         f"{RESULTS}/splits.tsv",
         f"{RESULTS}/leakage.tsv",
         f"{RESULTS}/windows.parquet",
-        [f"{RESULTS}/annotate/{GENOME}/{name}" for name in ("genes.gff3.gz", "proteins.faa") if STUDY.annotate],
+        genes_of("genes.gff3.gz", "proteins.faa") if STUDY.annotate else [],
         figures=[f"{RESULTS}/figures/{name}.{kind}" for name in figures() for kind in ("svg", "png", "tsv")],
         captions=[f"{workflow.basedir}/workflow/report/{name}.rst" for name in figures()],
         page=[str(LIBRARY / "report" / name) for name in ("template.html", "report.css", "report.js")],

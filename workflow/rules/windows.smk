@@ -3,7 +3,9 @@
 
 rule splits:
     input:
-        genome_files("genome.json", "codes.npy", "contigs.parquet"),
+        each_genome("results/genomes/{genome}/codes.npy"),
+        each_genome("results/genomes/{genome}/contigs.parquet"),
+        cards=each_genome("results/genomes/{genome}/genome.json"),
     output:
         f"{RESULTS}/splits.tsv",
     log:
@@ -13,6 +15,8 @@ rule splits:
     params:
         settings=STUDY.splits.model_dump(mode="json"),
         seed=STUDY.seed,
+        groups=STUDY.groups,
+        fixed=STUDY.fixed_splits,
         code=code_digest("sequence/splits.py", "io/fasta.py"),
     threads: 1
     resources:

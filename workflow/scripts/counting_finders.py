@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.io.composite import by_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet
 from dnalm.logs import start_log
@@ -13,5 +14,8 @@ from dnalm.tasks.finders import closed_form_genes, longest_orf_genes
 start_log(snakemake)
 genome, splits = load_genome(Path(snakemake.input[0]).parent), read_splits(snakemake.input.splits)
 features, min_length = pd.read_parquet(snakemake.input[3]), snakemake.params.min_length
-write_parquet(closed_form_genes(genome, features, splits, min_length), snakemake.output.closed_form)
-write_parquet(longest_orf_genes(genome, features, splits), snakemake.output.longest_orf)
+closed_form, longest_orf = by_genome(snakemake.output.closed_form), by_genome(snakemake.output.longest_orf)
+for name, calls in closed_form_genes(genome, features, splits, min_length).items():
+    write_parquet(calls, closed_form[name])
+for name, calls in longest_orf_genes(genome, features, splits).items():
+    write_parquet(calls, longest_orf[name])

@@ -9,14 +9,15 @@ from dnalm.io.fasta import load_genome
 from dnalm.io.labels import gene_labels
 from dnalm.io.tables import write_comparisons, write_metrics
 from dnalm.logs import start_log
+from dnalm.sequence.leakage import read_leakage
 from dnalm.sequence.splits import read_splits, splits_digest
 
 start_log(snakemake)
 p, paths = snakemake.params, dict(snakemake.input.items())
 seeds = dict(zip(p.seeds[1:], paths.pop("seeds"), strict=True))
-splits, leakage = paths.pop("splits"), pd.read_csv(paths.pop("leakage"), sep="\t", dtype={"contig": str})
+splits, leakage = paths.pop("splits"), read_leakage(paths.pop("leakage"))
 genome, features = load_genome(Path(snakemake.input[0]).parent), pd.read_parquet(snakemake.input[3])
-common = {"study": p.study, "stage": "pretrain", "dataset": genome.name, "splits_sha256": splits_digest(splits)}
+common = {"study": p.study, "stage": "pretrain", "splits_sha256": splits_digest(splits)}
 metrics, comparisons = evaluate_language(
     genome, read_splits(splits), gene_labels(genome, features), features, leakage, paths, p.settings, p.seeds[0],
     common, seeds,

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.evaluate.datasets import read_metrics
 from dnalm.figures.browser import draw_browser
 from dnalm.figures.style import save_figure
+from dnalm.io.composite import read_calls, read_probabilities
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import read_scores
 from dnalm.logs import start_log
@@ -14,7 +16,7 @@ from dnalm.sequence.splits import read_splits
 start_log(snakemake)
 paths = snakemake.input
 genome, features = load_genome(Path(paths[0]).parent), pd.read_parquet(paths[3])
-calls = {Path(path).stem: pd.read_parquet(path) for path in paths.finders}
-probabilities, scores = read_scores(paths.probabilities), read_scores(paths.scores)
-metrics, splits = pd.read_csv(paths.metrics, sep="\t", dtype={"dataset": str}), read_splits(paths.splits)
+calls = read_calls(genome, paths.finders)
+probabilities = read_probabilities(genome, paths.probabilities)["dnalm"]
+scores, metrics, splits = read_scores(paths.scores), read_metrics(paths.metrics), read_splits(paths.splits)
 save_figure(*draw_browser(genome, splits, features, calls, probabilities, scores, metrics), snakemake.output)

@@ -8,4 +8,4 @@ from dnalm.logs import start_log
 
 start_log(snakemake)
 source = snakemake.params.source
-build_genome(snakemake.params.name, resolve_source(source), source, Path(snakemake.output.card).parent)
+build_genome(snakemake.wildcards.genome, resolve_source(source), source, Path(snakemake.output.card).parent)

@@ -1,9 +1,10 @@
-"""Read the genome with a fine-tuned model, fit the decoder on validation blocks, call genes."""
+"""Read the genomes with a fine-tuned model, fit the decoder on validation blocks, call genes."""
 
 from pathlib import Path
 
 import pandas as pd
 
+from dnalm.io.composite import by_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet, write_scores
 from dnalm.logs import start_log
@@ -16,7 +17,9 @@ p, genome = snakemake.params, load_genome(Path(snakemake.input[0]).parent)
 features, splits = pd.read_parquet(snakemake.input[3]), read_splits(snakemake.input.splits)
 model = load_gene_model(Path(snakemake.input.model).parent)
 model.backbone.attach([genome])
-calls, decoder, intervals, columns = find_genes(model, genome, features, splits, p.min_length, p.held_out_only)
-write_parquet(calls, snakemake.output.calls)
-write_scores(snakemake.output.probabilities, intervals, **columns)
-decoder.save(snakemake.output.decoder)
+tables, scores = by_genome(snakemake.output.calls), by_genome(snakemake.output.probabilities)
+found = find_genes(model, genome, features, splits, p.min_length, p.held_out_only)
+for name, calls, decoder, intervals, columns in found:
+    write_parquet(calls, tables[name])
+    write_scores(scores[name], intervals, **columns)
+    decoder.save(snakemake.output.decoder)

@@ -7,5 +7,5 @@ from dnalm.report.report import write_report
 
 start_log(snakemake)
 p, paths, page = snakemake.params, snakemake.input, snakemake.output[0]
-genome, captions = Path(paths[0]).parent, Path(paths.captions[0]).parent
-write_report(p.study, Path(page).parent, genome, captions, p.figures, page)
+genomes, captions = Path(paths[0]).parents[1], Path(paths.captions[0]).parent
+write_report(p.study, Path(page).parent, genomes, captions, p.figures, page)

@@ -1,4 +1,4 @@
-"""Divide the genome into training, validation and test blocks."""
+"""Divide the genomes into training, validation and test blocks."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ from dnalm.logs import start_log
 from dnalm.sequence.splits import make_splits
 
 start_log(snakemake)
-genome = load_genome(Path(snakemake.input[0]).parent)
-write_tsv(make_splits([genome], snakemake.params.settings, snakemake.params.seed), snakemake.output[0])
+p, genomes = snakemake.params, [load_genome(Path(card).parent) for card in snakemake.input.cards]
+write_tsv(make_splits(genomes, p.settings, p.seed, p.groups, p.fixed), snakemake.output[0])

@@ -42,6 +42,15 @@ class GenomeSource(Section):
     genetic_code: int | None = Field(None, ge=1, le=33, description="NCBI genetic code; from the annotation, else 11.")
     circular: bool | None = Field(None, description="Whether contigs are circular; from the record, else false.")
     region: Region | None = Field(None, description="Use only this slice of the genome.")
+    group: str | None = Field(
+        None,
+        min_length=1,
+        description="Genomes of one group (strains of a species, say) stay on one side of a split by genome; without "
+        "it each is a group of its own.",
+    )
+    split: Literal["train", "validation", "test"] | None = Field(
+        None, description="Where a split by genome puts this genome and its group, instead of by chance."
+    )
 
     @model_validator(mode="after")
     def _one_source(self):
@@ -53,12 +62,13 @@ class GenomeSource(Section):
 
 
 class Splits(Section):
-    """How the genome is divided into training, validation and test blocks."""
+    """How the genomes are divided into training, validation and test blocks."""
 
-    by: Literal["block", "contig", "position"] = Field(
+    by: Literal["block", "contig", "position", "genome"] = Field(
         "block",
-        description="What is assigned: shuffled blocks of bases, shuffled contigs, or the first, the next and the last "
-        "part of the genome to training, validation and test (position).",
+        description="What is assigned: shuffled blocks of bases, shuffled contigs, shuffled groups of whole "
+        "genomes (genome); or the first, the next and the last part of each genome to training, validation and test "
+        "(position).",
     )
     block: Positive = Field(20_000, ge=1000, description="Bases per block.")
     test: float = Field(0.2, gt=0, lt=1, description="Share of the units that nobody looks at before the end.")
@@ -92,6 +102,11 @@ class Optimiser(Section):
     bases_seen: Positive | None = Field(5_000_000, description="Length of the training in bases; reproducible.")
     budget_minutes: float | None = Field(
         None, gt=0, description="Length in CPU minutes instead; for comparisons, not reproducible."
+    )
+    sampling: Literal["base", "genome"] = Field(
+        "base",
+        description="How windows are drawn in a study of several genomes: every base alike, so that long genomes give "
+        "more of them, or every genome alike.",
     )
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw", description="AdamW for all weights, or Muon for the matrices inside blocks and AdamW for the rest."
@@ -318,7 +333,7 @@ class Study(Section):
     study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Name; results go to results/<study>.")
     seed: int = Field(1, ge=0, description="Every random choice follows from it.")
     genomes: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], GenomeSource] = Field(
-        min_length=1, max_length=1, description="The genome by name (one, for now)."
+        min_length=1, description="Genomes by name; several are read as one, with contigs `genome:contig`."
     )
     splits: Splits = Field(default_factory=Splits, description="Training, validation and test blocks.")
     tokens: Tokens = Field(default_factory=Tokens, description="Tokenizer.")
@@ -350,6 +365,45 @@ class Study(Section):
                 raise ValueError(f"compare.arms.{name}: {'; '.join(told)}") from error
             except ValueError as error:
                 raise ValueError(f"compare.arms.{name}: {error}") from error
+        return self
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of every genome."""
+        return {name: source.group or name for name, source in self.genomes.items()}
+
+    @property
+    def fixed_splits(self) -> dict[str, str]:
+        """The split of every group that the study itself assigns."""
+        return {self.groups[name]: source.split for name, source in self.genomes.items() if source.split}
+
+    @model_validator(mode="after")
+    def _genomes_can_be_told_apart(self):
+        if len(self.genomes) > 1 and self.study in self.genomes:
+            raise ValueError(
+                f"a genome is called {self.study} like the study, which stands for all its genomes; rename either"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_suffice(self):
+        chosen = [(self.groups[name], source.split) for name, source in self.genomes.items() if source.split]
+        if self.splits.by != "genome":
+            if chosen:
+                raise ValueError(f"genomes: `split` goes with splits.by genome, not with {self.splits.by}")
+            return self
+        for group in dict.fromkeys(self.groups.values()):
+            found = sorted({split for mine, split in chosen if mine == group})
+            if len(found) > 1:
+                raise ValueError(f"genomes: group {group} cannot be in {' and '.join(found)} at once")
+        free = len(set(self.groups.values()) - set(self.fixed_splits))
+        open_ = [split for split in ("train", "validation", "test") if split not in self.fixed_splits.values()]
+        if free < len(open_):
+            raise ValueError(
+                f"splits.by genome needs a group of genomes for each of {', '.join(open_)}: "
+                f"{'there is' if free == 1 else 'there are'} {free}{' left' if chosen else ''}; "
+                "add genomes or groups, or use splits.by block"
+            )
         return self
 
     @model_validator(mode="after")

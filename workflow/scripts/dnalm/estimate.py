@@ -25,8 +25,8 @@ from dnalm.training.progress import clock
 
 TWINS = ("dnalm_random_init", "dnalm_memory_only")
 #: Bytes per base of a genome in arrays that are as long as it: in rules that look at sequence and features alone, and
-#: while genes are decoded (class and codon-position log-odds, labels, candidates).
-SEQUENCE_BYTES, DECODING_BYTES = 100, 320
+#: while genes are decoded (class and codon-position log-odds, labels, candidates), of which labels are of all genomes.
+SEQUENCE_BYTES, DECODING_BYTES, LABEL_BYTES = 100, 320, 25
 #: Copies of the weights in a checkpoint (model, best model, two moments of Adam), and checkpoints kept.
 COPIES, KEPT = 4, 2
 #: Bases of each split at which a masked model is scored (`dnalm.tasks.scoring.POSITIONS`).
@@ -40,13 +40,17 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Size:
-    """Bases of a genome and of its splits; ``source`` says how the number is known."""
+    """Bases of a study's genomes and of their splits; ``source`` says how the number is known.
+
+    ``largest`` are the bases of the largest genome; None if that is all there is, or not known.
+    """
 
     bases: int
     train: int
     validation: int
     test: int
     source: str
+    largest: int | None = None
 
     @property
     def held_out(self) -> int:
@@ -69,27 +73,33 @@ class Job:
 
 
 def genome_size(study: Study, bases: int | None = None) -> Size:
-    """Bases of a study's genome and splits: as given, from the region in the config, or counted in the file.
+    """Bases of a study's genomes and splits: as given, from the regions in the config, or counted in the files.
 
     Raises
     ------
     InputError
-        If the genome is not at hand and its length was not given.
+        If a genome is not at hand and no length was given.
     """
-    source = next(iter(study.genomes.values()))
-    if bases:
-        told = "as given"
-    elif source.region:
-        bases, told = source.region.end - source.region.start, "the region in the config"
-    else:
-        try:
-            path = resolve_source(source.model_dump(mode="json", exclude_none=True)).sequence
-        except InputError as error:
-            hint = f"{error.next_step}. Or give the genome's length, e.g. --bases 4600000"
-            raise InputError(error.what, error.where, hint) from error
-        bases, told = count_bases(path), f"counted in {path.name}"
+    told, largest = "as given", None
+    if not bases:
+        counted = [_bases_of(source) for source in study.genomes.values()]
+        bases, sources = sum(number for number, _ in counted), [source for _, source in counted]
+        largest = max(number for number, _ in counted)
+        told = sources[0] if len(sources) == 1 else f"{len(sources)} genomes"
     test, validation = round(bases * study.splits.test), round(bases * study.splits.validation)
-    return Size(bases, bases - test - validation, validation, test, told)
+    return Size(bases, bases - test - validation, validation, test, told, largest)
+
+
+def _bases_of(source) -> tuple[int, str]:
+    """Bases of one genome, and how the number is known."""
+    if source.region:
+        return source.region.end - source.region.start, "the region in the config"
+    try:
+        path = resolve_source(source.model_dump(mode="json", exclude_none=True)).sequence
+    except InputError as error:
+        hint = f"{error.next_step}. Or give the length of all genomes, e.g. --bases 4600000"
+        raise InputError(error.what, error.where, hint) from error
+    return count_bases(path), f"counted in {path.name}"
 
 
 def count_bases(path) -> int:
@@ -174,7 +184,9 @@ def _gene_jobs(study: Study, size: Size, speed, plain: float, reading: float, in
     a, cost = study.annotate, speed.per_base
     looked_at = min(size.validation, speed.validation["annotate"])
     training = index + training_time(a, cost["finetune"], looked_at, cost["read"])
-    decoding, peak = cost["decode"] * size.bases, reading + DECODING_BYTES * size.bases
+    largest = size.largest or size.bases  # genes are decoded genome by genome
+    decoding, peak = cost["decode"] * size.bases, reading + DECODING_BYTES * largest
+    peak += LABEL_BYTES * (size.bases - largest)
     classes, tuning = 4.0 * speed.columns["classes"], speed.training_memory("finetune", size.train)
     weights = 4.0 * speed.weights["annotate"]
     plan = []
@@ -248,7 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="dnalm.estimate", description=__doc__.splitlines()[0])
     parser.add_argument("--configfile", default="config/config.yaml", help="the study")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="cores to plan for")
-    parser.add_argument("--bases", type=int, help="length of the genome, if it is not at hand")
+    parser.add_argument("--bases", type=int, help="length of all genomes, if one is not at hand")
     options = parser.parse_args(arguments)
     start, memory = {"without": time.process_time()}, {"without": resident_memory()}
     try:

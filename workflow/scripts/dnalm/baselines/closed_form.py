@@ -24,32 +24,40 @@ def kmer_index(codes: np.ndarray, k: int) -> np.ndarray:
     return np.where(valid, index, -1)
 
 
-def coding_odds(genome, labels: GeneLabels, training: np.ndarray) -> np.ndarray:
-    """Log-likelihood ratios (length, 6) of a base under each codon position's model against the non-coding model.
-
-    ``training`` is a bool mask of global positions whose labels may be used. The 3 columns of the reverse strand are
-    those of the reverse complement, in forward order.
-    """
+def _indices(genome):
+    """k-mer that ends at each base along the forward, then along the reverse strand, both in forward order."""
     codes = np.asarray(genome.codes) & 7
+    yield kmer_index(codes, ORDER + 1)
+    yield kmer_index(np.where(codes < 4, 3 - codes, 4)[::-1], ORDER + 1)[::-1]
+
+
+def coding_gain(genome, labels: GeneLabels, training: np.ndarray) -> np.ndarray:
+    """Log-likelihood ratio of a k-mer's last base under each codon position's model against the non-coding model.
+
+    Float64 (k-mers, 3); ``training`` is a bool mask of global positions whose labels may be used.
+    """
     counts = np.full((4, 4 ** (ORDER + 1)), PSEUDO)
-    indices = []
-    for side, text in enumerate((codes, np.where(codes < 4, 3 - codes, 4)[::-1])):
-        index = kmer_index(text, ORDER + 1)
-        index = index if side == 0 else index[::-1]
-        indices.append(index)
+    for side, index in enumerate(_indices(genome)):
         usable = training & labels.known & (index >= 0)
         for row, column in enumerate((0, *(1 + 3 * side + np.arange(3)))):
             counts[row] += np.bincount(index[usable & (labels.classes[:, column] == 1)], minlength=counts.shape[1])
     table = counts.reshape(4, -1, 4)
     logp = np.log(table / table.sum(2, keepdims=True)).reshape(4, -1)
-    gain = (logp[1:] - logp[0]).T
-    return np.concatenate([np.where(index[:, None] >= 0, gain[index], 0.0) for index in indices], axis=1)
+    return (logp[1:] - logp[0]).T
 
 
-def closed_form_predictions(genome, labels: GeneLabels, training: np.ndarray):
+def coding_odds(genome, gain: np.ndarray) -> np.ndarray:
+    """`coding_gain` at every base, (length, 6), 0 where there is no k-mer.
+
+    The 3 columns of the reverse strand are those of the reverse complement, in forward order.
+    """
+    return np.concatenate([np.where(i[:, None] >= 0, gain[i], 0.0) for i in _indices(genome)], axis=1)
+
+
+def closed_form_predictions(genome, gain: np.ndarray):
     """Odds, starts and stops as the decoder wants them.
 
     Starts and stops say nothing; the start weight matrix reaches the decoder by itself.
     """
     nothing = np.zeros((len(genome.codes), 2), dtype=np.float32)
-    return coding_odds(genome, labels, training), nothing, nothing
+    return coding_odds(genome, gain), nothing, nothing

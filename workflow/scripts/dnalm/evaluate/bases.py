@@ -1,7 +1,10 @@
 """Per-base coding calls: F1, and whether the probabilities mean what they say."""
 
+import itertools
+
 import numpy as np
 
+from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
 from dnalm.sequence.splits import SPLITS, split_intervals, split_labels
 
@@ -83,7 +86,7 @@ def probability_sums(split: _Split, intervals, columns, coding: np.ndarray) -> d
 
 
 def evaluate_bases(genome, splits, labels, probabilities, finders, settings: dict, seed: int, common: dict):
-    """Rows of metrics and comparisons per base, on validation and test blocks.
+    """Rows of metrics and comparisons per base, on validation and test blocks of every dataset.
 
     ``base_f1`` of the called genes of every finder, each strand on its own; ``brier`` and ``ece`` of P(coding) for
     methods with probabilities, beside ``majority``: the share of coding bases in the training blocks as a constant.
@@ -98,15 +101,17 @@ def evaluate_bases(genome, splits, labels, probabilities, finders, settings: dic
     training = split_labels(genome, splits) == SPLITS.index("train")
     share = coding[training & labels.known].any(1).mean()
     metrics, comparisons = [], []
-    for name in ("validation", "test"):
-        split = _Split(genome, splits, labels, name, settings, seed)
-        held = split_intervals(genome, splits, name)
+    for (dataset, mine), name in itertools.product(datasets(genome, splits), ("validation", "test")):
+        held = split_intervals(genome, mine, name)
+        if not len(held):
+            continue
+        split = _Split(genome, mine, labels, name, settings, seed)
         constant = (held, {"p0": np.full(int(np.diff(held).sum()), 1 - share)})
         table = {("base_f1", m): (f1, f1_sums(split, c, coding)) for m, c in covered.items()}
         for method, (intervals, columns) in {**probabilities, "majority": constant}.items():
             sums = probability_sums(split, intervals, columns, coding)
             table |= {(metric, method): value for metric, value in sums.items()}
-        where = {**common, "split": name, "stratum": "all"}
+        where = {**common, "dataset": dataset, "split": name, "stratum": "all"}
         metrics += _metric_rows(table, split, where, seed)
         comparisons += _comparison_rows(table, split, where, settings)
     return metrics, comparisons

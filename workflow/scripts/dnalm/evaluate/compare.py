@@ -14,7 +14,7 @@ from dnalm.io.tables import read_scores
 DEFAULT = "default"
 
 
-def evaluate_arms(folders: list, baselines: dict, settings: dict, common: dict):
+def evaluate_arms(folders: list, baselines: dict, settings: dict, common: dict, spans: dict | None = None):
     """Metrics, comparisons and facts of a comparison.
 
     Parameters
@@ -27,6 +27,9 @@ def evaluate_arms(folders: list, baselines: dict, settings: dict, common: dict):
         The evaluate section.
     common : dict
         The columns study, stage, dataset and splits_sha256.
+    spans : dict, optional
+        Global positions (first, last + 1) of each genome of a study of several: those with test bases have rows of
+        their own, after the rows of all together.
 
     Returns
     -------
@@ -39,9 +42,15 @@ def evaluate_arms(folders: list, baselines: dict, settings: dict, common: dict):
     metrics, comparisons = [], []
     for metric in (CAUSAL, TWO_SIDED):
         bits = {(m, seed): scores[metric] for m, seed, (_, _, scores) in found if metric in scores}
-        if bits:
-            rows, pairs = _metric(metric, bits, baselines, settings, common)
-            metrics, comparisons = metrics + rows, comparisons + pairs
+        if not bits:
+            continue
+        positions, methods = _methods(metric, bits, baselines)
+        for dataset, (start, end) in {common["dataset"]: (0, np.inf), **(spans or {})}.items():
+            mine = (positions >= start) & (positions < end)
+            if mine.any():
+                kept = {method: [(seed, v[mine]) for seed, v in values] for method, values in methods.items()}
+                rows, pairs = _metric(metric, positions[mine], kept, settings, {**common, "dataset": dataset})
+                metrics, comparisons = metrics + rows, comparisons + pairs
     facts = [{"method": m, "seed": seed, **facts, **_last(log)} for m, seed, (facts, log, _) in found]
     return metrics, comparisons, pd.DataFrame(facts)
 
@@ -61,8 +70,8 @@ def _last(log: pd.DataFrame) -> dict:
     return {name: log[name].iloc[-1] for name in log.columns if name.startswith("validation_")}
 
 
-def _metric(metric: str, bits: dict, baselines: dict, settings: dict, common: dict):
-    """Rows and comparisons of one metric; all arms were asked the same positions."""
+def _methods(metric: str, bits: dict, baselines: dict) -> tuple[np.ndarray, dict[str, list]]:
+    """Positions that all arms were asked, and the (seed, bits) of every arm and baseline there."""
     positions = next(iter(bits.values()))[0].astype(np.int64)
     methods: dict[str, list] = {}
     for (method, seed), (place, values) in bits.items():
@@ -73,6 +82,11 @@ def _metric(metric: str, bits: dict, baselines: dict, settings: dict, common: di
         values = _baseline(path, metric, positions)
         if values is not None:
             methods[method] = [("", values)]
+    return positions, methods
+
+
+def _metric(metric: str, positions: np.ndarray, methods: dict[str, list], settings: dict, common: dict):
+    """Rows and comparisons of one metric on one dataset."""
     units = units_of(np.array([[positions.min(), positions.max() + 1]]), settings["unit"])
     # of the units between the first and the last position those count that hold one: the others are no test blocks
     held, slot = np.unique(np.searchsorted(units[:, 0], positions, side="right") - 1, return_inverse=True)

@@ -5,9 +5,12 @@ block; it is ignored, neither right nor wrong, if it touches a block's edge or s
 not part of the truth. Right at the 3' end: same stop codon and strand. Exact: same start too.
 """
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
+from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
 from dnalm.io.labels import whole_genes
 
@@ -23,10 +26,9 @@ def keys(table: pd.DataFrame, lengths: dict[str, int]) -> tuple[np.ndarray, np.n
     return stop.to_numpy(dtype=object), begin.to_numpy(dtype=object)
 
 
-def blocks_of(splits: pd.DataFrame, genome_name: str, split: str) -> pd.DataFrame:
+def blocks_of(splits: pd.DataFrame, genome, split: str) -> pd.DataFrame:
     """Blocks of one split of a genome: contig, start, end."""
-    mine = (splits["genome"] == genome_name) & (splits["split"] == split)
-    return splits.loc[mine, ["contig", "start", "end"]].reset_index(drop=True)
+    return genome.rows(splits[splits["split"] == split])[["contig", "start", "end"]].reset_index(drop=True)
 
 
 def place_in(table: pd.DataFrame, blocks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -123,15 +125,17 @@ def precision_recall(judged: pd.DataFrame, genes: int) -> pd.DataFrame:
 
 
 def evaluate_genes(cds, splits, genome, finders: dict[str, pd.DataFrame], settings: dict, seed: int, common: dict):
-    """Rows of metrics and comparisons of the annotate stage, for validation and test blocks."""
+    """Rows of metrics and comparisons of the annotate stage, for validation and test blocks of every dataset."""
     lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
     metrics, comparisons = [], []
-    for split in ("validation", "test"):
-        blocks = blocks_of(splits, genome.name, split)
+    for (dataset, mine), split in itertools.product(datasets(genome, splits), ("validation", "test")):
+        blocks = blocks_of(mine, genome, split)
+        if blocks.empty:
+            continue
         truth, units = GeneTruth(cds, blocks, lengths), unit_table(blocks, settings["unit"])
         weights = draws_of(len(units), settings["bootstrap"], seed)
         sums = {method: truth.unit_sums(truth.judge(calls), units) for method, calls in finders.items()}
-        where = {**common, "split": split, "stratum": "all"}
+        where = {**common, "dataset": dataset, "split": split, "stratum": "all"}
         for metric, statistic in STATISTICS.items():
             for method, unit_sums in sums.items():
                 value, low, high = bootstrap(statistic, unit_sums, weights)

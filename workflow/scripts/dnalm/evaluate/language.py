@@ -1,8 +1,11 @@
 """Bits per base of language models by stratum, with intervals and paired comparisons."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
+from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
 from dnalm.io.annotation import rna_genes
 from dnalm.io.labels import GeneLabels
@@ -29,7 +32,7 @@ def strata_of(genome, labels: GeneLabels, features: pd.DataFrame, leakage: pd.Da
     for position in range(3):
         strata[f"codon_position_{position + 1}"] = (coding[:, position] | coding[:, position + 3]) & known
     repeat = np.zeros(len(rna), dtype=bool)
-    for w in leakage[leakage["matched"] > 0].itertuples(index=False):
+    for w in genome.rows(leakage[leakage["matched"] > 0]).itertuples(index=False):
         offset = genome.offset(w.contig)
         repeat[offset + w.start : offset + w.end] = True
     soft = (np.asarray(genome.codes) & MASK_BIT) > 0
@@ -66,7 +69,7 @@ def method_bits(paths: dict[str, str]) -> tuple[np.ndarray, dict[tuple[str, str]
 def evaluate_language(
     genome, splits, labels, features, leakage, paths, settings: dict, seed: int, common: dict, seeds: dict | None = None
 ):
-    """Rows of metrics and comparisons of the pretrain stage.
+    """Rows of metrics and comparisons of the pretrain stage, for every dataset.
 
     Parameters
     ----------
@@ -85,16 +88,16 @@ def evaluate_language(
     position = np.concatenate([np.arange(a, b) for a, b in intervals])
     strata = strata_of(genome, labels, features, leakage)
     metrics, comparisons = [], []
-    for split in ("validation", "test"):
-        units = units_of(split_intervals(genome, splits, split), settings["unit"])
-        weights = draws_of(len(units), settings["bootstrap"], seed)
+    for (dataset, mine), split in itertools.product(datasets(genome, splits), ("validation", "test")):
+        units = units_of(split_intervals(genome, mine, split), settings["unit"])
         slot = _unit_of(position, units)
         if not (slot >= 0).any():
-            continue  # a final training scores the test blocks alone
+            continue  # a final training scores the test blocks alone, and not every genome has blocks of both
+        weights = draws_of(len(units), settings["bootstrap"], seed)
         for stratum, mask in strata.items():
             use = (slot >= 0) & mask[position]
             sums = {key: _sums(values, use, slot, len(units)) for key, values in bits.items()}
-            where = {"split": split, "stratum": stratum}
+            where = {"dataset": dataset, "split": split, "stratum": stratum}
             for (method, metric), unit_sums in sums.items():
                 value, low, high = bootstrap(ratio, unit_sums, weights)
                 row = {"method": method, "metric": metric, "value": value, "ci_low": low, "ci_high": high}
@@ -133,6 +136,8 @@ def _seed_rows(single: dict, use, slot, weights, where: dict) -> list[dict]:
 
 def _unit_of(position: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Index of the unit of each position, -1 outside of all."""
+    if not len(units):
+        return np.full(len(position), -1)
     slot = np.searchsorted(units[:, 0], position, side="right") - 1
     return np.where((slot >= 0) & (position < units[np.maximum(slot, 0), 1]), slot, -1)
 

@@ -144,7 +144,7 @@ def draw_browser(genome, splits, features, calls: dict[str, pd.DataFrame], proba
         The table has a row per drawn gene (track, start, end, strand, name, status) and per bin of `BIN` bases (value).
     """
     cds = genome_cds(genome, features)
-    contig, start, end = choose_window(cds, blocks_of(splits, genome.name, "test"))
+    contig, start, end = choose_window(cds, blocks_of(splits, genome, "test"))
     length, offset = genome.length(contig), genome.offset(contig)
     genes = _gene_tracks(genome, features, cds, calls, (contig, start, end))
     place = slice(max(start - SMOOTH, 0), min(end + SMOOTH, length))

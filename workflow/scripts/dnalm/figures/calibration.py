@@ -52,7 +52,7 @@ def draw_calibration(genome, splits, labels, cds, probabilities, calls: dict[str
     """
     methods = in_order(probabilities)
     truth = GeneTruth(
-        cds, blocks_of(splits, genome.name, "test"), dict(genome.contigs[["contig", "length"]].itertuples(index=False))
+        cds, blocks_of(splits, genome, "test"), dict(genome.contigs[["contig", "length"]].itertuples(index=False))
     )
     bases = {m: base_reliability(genome, splits, labels, *probabilities[m]) for m in methods}
     genes = {m: gene_reliability(truth.judge(calls[m])) for m in methods if m in calls}

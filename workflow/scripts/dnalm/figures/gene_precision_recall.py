@@ -53,7 +53,7 @@ def draw_gene_precision_recall(genome, splits, cds, calls: dict[str, pd.DataFram
         ``summary``).
     """
     lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
-    truth = GeneTruth(cds, blocks_of(splits, genome.name, "test"), lengths)
+    truth = GeneTruth(cds, blocks_of(splits, genome, "test"), lengths)
     judged = {m: truth.judge(calls[m]) for m in CURVES if m in calls}
     curves = {m: precision_recall(found, len(truth.genes)) for m, found in judged.items() if len(found)}
     test = pick(metrics, split="test", stratum="all")

@@ -46,7 +46,8 @@ def draw_splits_and_leakage(genome, splits: pd.DataFrame, features: pd.DataFrame
         The table has one row per drawn block, RNA gene, matched window and bar (column ``panel``).
     """
     contigs = genome.contigs.nlargest(MAX_TRACKS, "length", keep="first").sort_values("offset")
-    mine = splits[(splits["genome"] == genome.name) & splits["contig"].isin(contigs["contig"])]
+    splits, leakage = genome.rows(splits), genome.rows(leakage)
+    mine = splits[splits["contig"].isin(contigs["contig"])]
     rna = rna_genes(features)
     rna = rna[rna["contig"].isin(contigs["contig"])]
     matched = leakage[leakage["kind"] != "none"]
@@ -55,7 +56,7 @@ def draw_splits_and_leakage(genome, splits: pd.DataFrame, features: pd.DataFrame
     figure = new_figure(PAGE, height + 1.9)
     grid = figure.add_gridspec(2, 2, height_ratios=[height, 1.9], width_ratios=[1, 1])
     tracks, near, kinds = (figure.add_subplot(grid[place]) for place in (np.s_[0, :], np.s_[1, 0], np.s_[1, 1]))
-    _tracks(tracks, contigs, mine, rna, _shares(splits, genome.name))
+    _tracks(tracks, contigs, mine, rna, _shares(splits))
     tracks.set_title(_extent(genome, contigs), pad=KEY_HEIGHT)
     _near(near, matched)
     _kinds(kinds, counts, len(leakage))
@@ -82,9 +83,8 @@ def _counts(leakage: pd.DataFrame) -> pd.DataFrame:
     return counts.loc[order.sort_values(["none", "few", "kind"], kind="stable").index].reset_index(drop=True)
 
 
-def _shares(splits: pd.DataFrame, name: str) -> pd.Series:
-    mine = splits[splits["genome"] == name]
-    bases = (mine["end"] - mine["start"]).groupby(mine["split"]).sum()
+def _shares(splits: pd.DataFrame) -> pd.Series:
+    bases = (splits["end"] - splits["start"]).groupby(splits["split"]).sum()
     return bases / bases.sum()
 
 
@@ -166,7 +166,7 @@ def _kinds(ax, counts: pd.DataFrame, total: int) -> None:
 
 
 def _alt(genome, contigs, splits: pd.DataFrame, leakage: pd.DataFrame, matched: pd.DataFrame) -> str:
-    shares = _shares(splits, genome.name)
+    shares = _shares(splits)
     parts = ", ".join(f"{split} {shares.get(split, 0):.1%}" for split in SPLIT_COLOURS)
     test = leakage[leakage["split"] == "test"]
     near = matched[matched["split"] == "test"]

@@ -108,18 +108,66 @@ def write_fasta(contigs, path, width: int = 80) -> None:
             Path(f"{temporary}{suffix}").replace(f"{path}{suffix}")
 
 
+def contig_name(genome, contig):
+    """What a contig is called among the genomes of a study; strings, or columns of strings."""
+    return genome + ":" + contig
+
+
 @dataclass(frozen=True, eq=False)
 class Genome:
     """A genome that is ready to use; ``codes`` is memory-mapped, contigs end to end.
 
     "Global" positions count through ``codes``. ``contigs`` has the columns contig, length, offset, circular,
-    genetic_code. ``digest`` identifies sequence and contig names.
+    genetic_code, genome. ``digest`` identifies sequence and contig names.
+
+    The genomes of a study are one `Genome` as well (`dnalm.io.composite`): its ``name`` is that of the study, the
+    column ``genome`` says whose a contig is, and contigs are called as `contig_name` says. Without that column all
+    contigs are the genome's own.
     """
 
     name: str
     codes: np.ndarray
     contigs: pd.DataFrame
     digest: str
+
+    @property
+    def owners(self) -> np.ndarray:
+        """Name of the genome that each contig belongs to."""
+        return np.asarray(self.contigs.get("genome", pd.Series(self.name, index=self.contigs.index)), dtype=object)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the genomes in it, in their order: its own, unless it is that of a study."""
+        return list(dict.fromkeys(self.owners))
+
+    @property
+    def composite(self) -> bool:
+        """Whether it holds the genomes of a study."""
+        return self.names != [self.name]
+
+    def span(self, name: str) -> tuple[int, int]:
+        """Global positions of one of its genomes: first base, last base + 1."""
+        mine = self.contigs[self.owners == name]
+        if mine.empty:
+            raise InputError(f"no genome {name!r}", self.name, f"Known: {', '.join(self.names[:5])}")
+        return int(mine["offset"].iloc[0]), int(mine["offset"].iloc[-1] + mine["length"].iloc[-1])
+
+    def part(self, name: str) -> "Genome":
+        """One of its genomes, with the contigs' own names and positions that count from its first base."""
+        if not self.composite and name == self.name:
+            return self
+        start, end = self.span(name)
+        contigs = self.contigs[self.owners == name].reset_index(drop=True)
+        own = contigs["contig"].str.removeprefix(contig_name(name, ""))
+        return Genome(
+            name, self.codes[start:end], contigs.assign(contig=own, offset=contigs["offset"] - start),
+            f"{self.digest}:{name}",
+        )  # fmt: skip
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Rows of a table with the columns genome and contig that are of its genomes, contigs called as in it."""
+        mine = table[table["genome"].isin(self.names)]
+        return mine.assign(contig=contig_name(mine["genome"], mine["contig"])) if self.composite else mine
 
     def _row(self, contig: str):
         rows = self.contigs.index[self.contigs["contig"] == contig]

@@ -15,7 +15,7 @@ def write_genes(genes: pd.DataFrame, genome, splits, gff, proteins) -> None:
     """GFF3 and protein FASTA of called genes; calls that touch a training block carry ``split=train``."""
     lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
     code = dict(zip(genome.contigs["contig"], genome.contigs["genetic_code"], strict=True))
-    train_rows = splits[(splits["genome"] == genome.name) & (splits["split"] == "train")]
+    train_rows = genome.rows(splits[splits["split"] == "train"])
     rows, fasta = [], []
     for number, gene in enumerate(genes.itertuples(index=False), 1):
         name = f"{genome.name}_{number:05d}"

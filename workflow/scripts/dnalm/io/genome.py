@@ -55,7 +55,7 @@ def build_genome(name: str, files: LocalGenome, source: dict, folder) -> dict:
 def _write_genome(name, files: LocalGenome, contigs, features, circular, code: int, folder: Path) -> dict:
     """All files of a genome directory but its provenance; returns the data card."""
     lengths = {contig: len(sequence) for contig, sequence in contigs}
-    table, digest, composition = _write_codes(contigs, circular, code, folder)
+    table, digest, composition = _write_codes(name, contigs, circular, code, folder)
     cds = coding_sequences(features, lengths, {contig for contig in circular if circular[contig]})
     check = _check_cds(cds, table, np.load(folder / "codes.npy", mmap_mode="r"), code, files)
     write_fasta(contigs, folder / "genome.fa.gz")
@@ -67,7 +67,7 @@ def _write_genome(name, files: LocalGenome, contigs, features, circular, code: i
         "features": dict(sorted(Counter(features.drop_duplicates(["contig", "id"])["type"]).items())),
         "cds": {"total": len(cds), "joined": int((cds["parts"] > 1).sum()), "pseudo": int(cds["pseudo"].sum()),
                 "partial": int(cds["partial"].sum()), "crosses_origin": int(cds["crosses_origin"].sum()), **check},
-        "contigs": table.drop(columns=["offset"]).to_dict("records"),
+        "contigs": table.drop(columns=["offset", "genome"]).to_dict("records"),
     }  # fmt: skip
     write_json(card, folder / "genome.json")
     return card
@@ -120,7 +120,7 @@ def _annotated_code(features: pd.DataFrame) -> int | None:
     return int(codes.most_common(1)[0][0]) if codes else None
 
 
-def _write_codes(contigs, circular, code: int, folder: Path):
+def _write_codes(name: str, contigs, circular, code: int, folder: Path):
     """codes.npy written contig by contig; returns the contigs table, the digest and the composition."""
     rows, offset, digest, counts, masked = [], 0, hashlib.sha256(), np.zeros(5, dtype=np.int64), 0
     with atomic_path(folder / "codes.npy") as temporary:
@@ -131,10 +131,10 @@ def _write_codes(contigs, circular, code: int, folder: Path):
             digest.update(contig.encode() + b"\0" + codes.tobytes())
             counts += np.bincount(codes & 7, minlength=5)
             masked += int((codes & MASK_BIT > 0).sum())
-            rows.append((contig, len(codes), offset, bool(circular[contig]), code))
+            rows.append((contig, len(codes), offset, bool(circular[contig]), code, name))
             offset += len(codes)
         out.flush()
-    table = pd.DataFrame(rows, columns=["contig", "length", "offset", "circular", "genetic_code"])
+    table = pd.DataFrame(rows, columns=["contig", "length", "offset", "circular", "genetic_code", "genome"])
     known = max(int(counts[:N].sum()), 1)
     composition = {
         "bases": offset,

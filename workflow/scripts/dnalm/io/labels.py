@@ -98,6 +98,6 @@ def require_genes(genome, labels: GeneLabels, splits) -> None:
         if not (labels.starts.any(1) & (place == SPLITS.index(name))).any():
             raise InputError(
                 f"no annotated genes in the {name} blocks",
-                f"genomes: {genome.name}",
+                f"genomes: {', '.join(genome.names)}",
                 "Give an annotation (GenBank, or a GFF3 as `annotation`), or leave genes out with annotate: null",
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from dnalm.errors import InputError
+from dnalm.evaluate.datasets import single_genomes, whole_study
 from dnalm.report.figures import Drawing, load_figure
 from dnalm.report.numbers import count
 from dnalm.report.results import Arms, Stage
@@ -15,17 +16,30 @@ from dnalm.sequence.splits import read_splits, splits_digest
 STAGES = ("pretrain", "annotate")
 #: Steps that may or may not have run when the report is written: it would not be the same page twice.
 BESIDE = ("report", "results_table")
+BENCHMARK = ["step", "seconds", "memory", "load"]
+
+
+@dataclass(frozen=True)
+class GenomeInputs:
+    """A genome's directory, its data card, and where it comes from."""
+
+    folder: Path
+    card: dict
+    provenance: dict
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The study as the report sees it; ``annotate`` and ``compare`` are None in a study without them."""
+    """The study as the report sees it; ``annotate`` and ``compare`` are None in a study without them.
+
+    The stages are those of all genomes together; ``single`` has them for each genome with held-out bases, in a study of
+    several.
+    """
 
     config: dict
     results: Path
-    genome: Path
-    card: dict
-    provenance: dict
+    genomes: dict[str, GenomeInputs]
+    single: dict[str, dict[str, Stage]]
     model_card: str
     pretrain: Stage
     annotate: Stage | None
@@ -39,15 +53,15 @@ class Inputs:
     figures: dict[str, Drawing]
 
 
-def read_inputs(config: dict, results, genome, captions, figures: list[str]) -> Inputs:
+def read_inputs(config: dict, results, genomes, captions, figures: list[str]) -> Inputs:
     """Read a study.
 
     Parameters
     ----------
     config : dict
         The whole study with its defaults, as `dnalm.config.Study` dumps it.
-    results, genome, captions : path
-        ``results/<study>``, ``results/genomes/<genome>``, and the folder of ``<figure>.rst``.
+    results, genomes, captions : path
+        ``results/<study>``, ``results/genomes``, and the folder of ``<figure>.rst``.
     figures : list of str
         Names of the figures, in the order of the page.
 
@@ -56,14 +70,17 @@ def read_inputs(config: dict, results, genome, captions, figures: list[str]) -> 
     InputError
         If a file is missing or is not what it should be.
     """
-    results, genome = Path(results), Path(genome)
-    stages = {name: _stage(results / name) for name in STAGES if config.get(name)}
+    results, folders = Path(results), {name: Path(genomes) / name for name in config["genomes"]}
+    tables = {name: _tables(results / name) for name in STAGES if config.get(name)}
+    stages = {name: Stage(*map(whole_study, pair)) for name, pair in tables.items()}
     return Inputs(
         config=config,
         results=results,
-        genome=genome,
-        card=_json(genome / "genome.json"),
-        provenance=_json(genome / "provenance.json"),
+        genomes={
+            name: GenomeInputs(folder, _json(folder / "genome.json"), _json(folder / "provenance.json"))
+            for name, folder in folders.items()
+        },
+        single=_single(tables),
         model_card=_existing(results / "pretrain" / "model" / "README.md").read_text(),
         pretrain=stages["pretrain"],
         annotate=stages.get("annotate"),
@@ -73,7 +90,7 @@ def read_inputs(config: dict, results, genome, captions, figures: list[str]) -> 
         splits_sha256=splits_digest(results / "splits.tsv"),
         leakage=_table(results / "leakage.tsv", dtype={"genome": str, "contig": str, "hit_contig": str}),
         windows=pd.read_parquet(_existing(results / "windows.parquet")),
-        benchmarks=read_benchmarks([results / "benchmarks", genome / "benchmarks"]),
+        benchmarks=read_benchmarks([results / "benchmarks", *(folder / "benchmarks" for folder in folders.values())]),
         figures={name: load_figure(name, results / "figures", Path(captions) / f"{name}.rst") for name in figures},
     )
 
@@ -81,20 +98,22 @@ def read_inputs(config: dict, results, genome, captions, figures: list[str]) -> 
 def read_benchmarks(folders: list[Path]) -> pd.DataFrame:
     """Snakemake's benchmark files as rows (step, seconds, memory in MB, load in per cent), by step.
 
-    Runs of one rule, which lie in a folder of their own, are one step: seconds add up, of memory the largest counts.
+    Runs of one rule, which lie in a folder of their own, are one step, and so are those for several genomes: seconds
+    add up, of memory the largest counts.
     """
-    rows = [row for folder in folders for p in sorted(folder.glob("*.tsv")) if p.stem not in BESIDE for row in _runs(p)]
-    for inner in sorted(path for folder in folders for path in folder.glob("*/")):
-        runs = pd.DataFrame([row for path in sorted(inner.glob("*.tsv")) for row in _runs(path)])
-        if len(runs):
-            step = f"{inner.name}, {count(len(runs), 'run')}"
-            rows.append((step, runs[1].sum(min_count=1), runs[2].max(), runs[3].mean()))
-    return pd.DataFrame(rows, columns=["step", "seconds", "memory", "load"]).sort_values("step", ignore_index=True)
+    files = [(path.stem, path) for folder in folders for path in folder.glob("*.tsv") if path.stem not in BESIDE]
+    files += [(path.parent.name, path) for folder in folders for path in folder.glob("*/*.tsv")]
+    found = pd.DataFrame([(step, *run) for step, path in sorted(files) for run in _runs(path)], columns=BENCHMARK)
+    rows = []
+    for step, runs in found.groupby("step"):
+        told = step if len(runs) == 1 else f"{step}, {count(len(runs), 'run')}"
+        rows.append((told, runs["seconds"].sum(min_count=1), runs["memory"].max(), runs["load"].mean()))
+    return pd.DataFrame(rows, columns=BENCHMARK).sort_values("step", ignore_index=True)
 
 
 def _runs(path: Path) -> list[tuple]:
     rows = pd.read_csv(path, sep="\t", na_values=["NA", "-"]).to_dict("records")
-    return [(path.stem, *(float(row.get(c, "nan")) for c in ("s", "max_rss", "mean_load"))) for row in rows]
+    return [tuple(float(row.get(c, "nan")) for c in ("s", "max_rss", "mean_load")) for row in rows]
 
 
 def _tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -102,12 +121,18 @@ def _tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return tuple(_table(folder / f"{name}.tsv", dtype=kinds) for name in ("metrics", "comparisons"))
 
 
-def _stage(folder: Path) -> Stage:
-    return Stage(*_tables(folder))
+def _single(tables: dict) -> dict[str, dict[str, Stage]]:
+    """Stages by genome, of a study of several."""
+    found: dict[str, dict[str, Stage]] = {}
+    for stage, pair in tables.items():
+        metrics, comparisons = map(single_genomes, pair)
+        for name in metrics:
+            found.setdefault(name, {})[stage] = Stage(metrics[name], comparisons[name])
+    return found
 
 
 def _arms(folder: Path) -> Arms:
-    return Arms(*_tables(folder), _table(folder / "arms.tsv"))
+    return Arms(*map(whole_study, _tables(folder)), _table(folder / "arms.tsv"))
 
 
 def _existing(path: Path) -> Path:

@@ -10,7 +10,7 @@ import yaml
 from markupsafe import Markup
 
 from dnalm.io.tables import atomic_path
-from dnalm.report import sections
+from dnalm.report import genomes, sections
 from dnalm.report.inputs import Inputs, read_inputs
 from dnalm.report.markup import blocks
 
@@ -41,7 +41,7 @@ def build_report(inputs: Inputs) -> str:
         compared=sections.compared(inputs),
         genes=sections.genes(inputs),
         leakage=sections.leakage(inputs),
-        data=sections.data_card(inputs),
+        data=genomes.data_card(inputs),
         model_card=blocks(inputs.model_card),
         settings=yaml.safe_dump(inputs.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=90),
         reproduce=sections.reproduce(inputs),
@@ -55,9 +55,9 @@ def content_policy(script: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
-def write_report(config: dict, results, genome, captions, figures: list[str], path) -> None:
+def write_report(config: dict, results, folder, captions, figures: list[str], path) -> None:
     """Read a study (see `dnalm.report.inputs.read_inputs`) and write its report to ``path``."""
-    page = build_report(read_inputs(config, results, genome, captions, figures))
+    page = build_report(read_inputs(config, results, folder, captions, figures))
     with atomic_path(path) as temporary:
         Path(temporary).write_text(page, encoding="utf-8")
     size = len(page.encode())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.evaluate.datasets import single_genomes, whole_study
 from dnalm.figures.style import METHOD_LABELS
 from dnalm.io.tables import atomic_path
 
@@ -23,6 +24,12 @@ GENE_METHODS = (
     "dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf", "dnalm_random_init",
     "dnalm_memory_only",
 )  # fmt: skip
+#: What is told of each genome of a study of several.
+BY_GENOME = {
+    "bits_per_base": ("dnalm", "markov_mixture"),
+    "bits_per_base_two_sided": ("dnalm", "flank_counts"),
+    "gene_f1_3prime": ("dnalm", "pyrodigal_single"),
+}
 MISSING = "\N{EN DASH}"
 
 
@@ -33,21 +40,25 @@ def results_table(metrics: pd.DataFrame) -> str:
     ----------
     metrics : DataFrame
         Rows of the metrics contract, as in ``all_metrics.tsv`` or in ``config/expected``. What was not scored has no
-        table, methods that were not run are left out. Language models that were compared have a
-        table of their own: they were asked for a part of the test bases.
+        table, methods that were not run are left out. Language models that were compared have a table of their own:
+        they were asked for a part of the test bases. Of a study of several genomes the tables are of all together, and
+        one more has the main numbers of each.
 
     Notes
     -----
     Of the Markov models of a single order the one with the fewest bits on the test split stands in the table: the
     choice favours the baseline.
     """
-    test = metrics[(metrics["split"] == "test") & (metrics["stratum"] == "all")]
+    every = metrics[(metrics["split"] == "test") & (metrics["stratum"] == "all")]
+    test, single = whole_study(every), single_genomes(every[every["stage"] != "compare"])
     arms, test = test[test["stage"] == "compare"], test[test["stage"] != "compare"]
     parts = []
     if test["metric"].isin(BITS).any():
         parts.append(_language(test))
     if test["metric"].isin(GENES).any():
         parts.append(_genes(test))
+    if single:
+        parts.append(_genomes(single))
     if len(arms):
         parts.append(_comparison(arms))
     return "\n\n".join(parts) + "\n"
@@ -107,6 +118,19 @@ def _genes(test: pd.DataFrame) -> str:
     genes = _number(test, ["gene_f1_3prime"])
     title = f"Genes, {genes} in test blocks; higher is better, 95 % intervals in brackets:"
     return _markdown(title, ["method", *GENES.values()], rows)
+
+
+def _genomes(single: dict[str, pd.DataFrame]) -> str:
+    places = [(metric, method) for metric, methods in BY_GENOME.items() for method in methods]
+    found = {name: [_row(test, method, metric) for metric, method in places] for name, test in single.items()}
+    kept = [i for i in range(len(places)) if any(rows[i] is not None for rows in found.values())]
+    head = [f"{({**BITS, **GENES})[places[i][0]]}, {_label(places[i][1])}" for i in kept]
+    cells = [
+        [name, *(MISSING if rows[i] is None else f"{rows[i]['value']:.3f} {_interval(rows[i], 3)}" for i in kept)]
+        for name, rows in found.items()
+    ]
+    title = "By genome: bits per base (lower is better) and genes (higher is better), 95 % intervals in brackets:"
+    return _markdown(title, ["genome", *head], cells)
 
 
 def _comparison(arms: pd.DataFrame) -> str:

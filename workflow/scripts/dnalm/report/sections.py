@@ -1,17 +1,17 @@
 """The sections of the report: which sentences, tables, figures and facts stand in each."""
 
-import os
 from datetime import datetime
 
 from markupsafe import Markup
 
 from dnalm.figures.style import method_label
-from dnalm.report import comparison, summary
+from dnalm.report import comparison, genomes, summary
 from dnalm.report.figures import Drawing
+from dnalm.report.genomes import each_genome
 from dnalm.report.glossary import method_notes, metric_label
 from dnalm.report.inputs import Inputs
 from dnalm.report.markup import inline
-from dnalm.report.numbers import count, duration, file_size, megabytes, percent
+from dnalm.report.numbers import duration, file_size, megabytes
 from dnalm.report.results import Stage
 from dnalm.report.tables import (
     Cell,
@@ -31,8 +31,6 @@ from dnalm.report.tiles import headline
 GENE_METRICS = ("gene_f1_3prime", "gene_f1_exact", "gene_sensitivity_3prime", "gene_precision_3prime")
 GENE_METRICS += ("start_accuracy", "base_f1")
 CALIBRATION = ("brier", "ece")
-#: Contigs that are listed one by one; a draft genome may have thousands.
-MOST_CONTIGS = 20
 
 
 def language(inputs: Inputs) -> dict:
@@ -61,7 +59,7 @@ def language(inputs: Inputs) -> dict:
             more.append(matrix(f"{name}-orders", caption, stage, orders, strata))
             caption = f"Read from {axis}: this model minus every single Markov order"
             more.append(comparisons(f"{name}-orders-against", caption, stage, metric, orders))
-    tables.append(seeds_table(stage))
+    tables += [*genomes.language_tables(inputs), seeds_table(stage)]
     methods = list(dict.fromkeys(m for metric in (summary.TWO_SIDED, summary.CAUSAL) for m in stage.methods(metric)))
     figures = _figures(inputs, "learning_curve", "bits_by_region")
     return {
@@ -108,6 +106,7 @@ def genes(inputs: Inputs) -> dict | None:
         for m in present
     }  # fmt: skip
     tables += [against.pop(m) for m in ("gene_f1_3prime", "gene_f1_exact") if m in against]
+    tables += genomes.gene_tables(inputs, others)
     more, calibration = list(against.values()), [m for m in CALIBRATION if stage.methods(m)]
     methods = list(dict.fromkeys(m for metric in calibration for m in stage.methods(metric)))
     if calibration:
@@ -155,67 +154,6 @@ def leakage(inputs: Inputs) -> dict:
     }  # fmt: skip
 
 
-def data_card(inputs: Inputs) -> dict:
-    """Facts of the genome and where it comes from."""
-    card, source = inputs.card, inputs.provenance
-    cds, contigs = card.get("cds", {}), card["contigs"]
-    region = source.get("region")
-    facts = [
-        ("Organism", source.get("organism")),
-        ("Accession", source.get("accession")),
-        ("Citation", source.get("citation")),
-        ("Source", source.get("source") or f"{source.get('kind', 'file')}: {source.get('name', '')}"),
-        ("Licence", source.get("licence") or "not stated by the source"),
-        ("File", f"{source['file']}, {source['bytes']:,} bytes" if {"file", "bytes"} <= source.keys() else None),
-        ("SHA-256", source.get("sha256")),
-        ("Annotation", source.get("annotation")),
-        ("SHA-256 of the annotation", source.get("annotation_sha256")),
-        ("Region used", f"{region.get('contig') or 'first contig'}, {_span(region)}" if region else None),
-        ("Length", f"{count(card['bases'], 'base')} in {count(len(contigs), 'contig')}"),
-        ("Shape", _shape(card["circular"])),
-        ("GC", percent(card["gc"], 1)),
-        ("N and IUPAC letters", f"{card['n']:,}"),
-        ("Soft-masked", percent(card["soft_masked_share"], 1)),
-        ("Genetic code", f"NCBI table {card['genetic_code']}"),
-        ("Features", ", ".join(f"{n:,} {kind}" for kind, n in card.get("features", {}).items()) or "none"),
-        ("CDS", _cds(cds) if cds else None),
-    ]
-    return {"facts": [(k, v) for k, v in facts if v], "contigs": _contigs(contigs)}
-
-
-def _span(region: dict) -> str:
-    return f"bases {region['start'] + 1:,} to {region['end']:,}"
-
-
-def _cds(cds: dict) -> str:
-    kinds = (("joined", "joined"), ("pseudo", "pseudo"), ("partial", "partial"), ("crosses_origin", "over the origin"))
-    parts = [f"{cds[key]:,} {word}" for key, word in kinds if cds.get(key)]
-    return f"{cds['total']:,}" + (f", of these {', '.join(parts)}" if parts else "")
-
-
-def _contigs(contigs: list[dict]) -> Table | None:
-    """The longest contigs, when there are several."""
-    if len(contigs) < 2:
-        return None
-    longest = sorted(contigs, key=lambda c: (-c["length"], c["contig"]))[:MOST_CONTIGS]
-    rest = len(contigs) - len(longest)
-    caption = f"The longest contigs; {rest:,} more not shown" if rest else "Contigs"
-    columns = [Column("Contig", kind="text"), Column("Bases"), Column("Shape", kind="text")]
-    rows = [
-        [
-            Cell(c["contig"]),
-            Cell(f"{c['length']:,}", order=c["length"]),
-            Cell("circular" if c["circular"] else "linear"),
-        ]
-        for c in longest
-    ]
-    return Table("contigs", caption, columns, rows)
-
-
-def _shape(circular: bool) -> str:
-    return "circular" if circular else "linear"
-
-
 def reproduce(inputs: Inputs) -> dict:
     """What is needed to get the same numbers again, and what it costs."""
     known = (
@@ -246,12 +184,10 @@ def _commit(commit: str) -> str:
 
 def files(inputs: Inputs) -> Table:
     """The main outputs that exist, as links relative to the report."""
-    name = next(iter(inputs.config["genomes"]))
-    genome = os.path.relpath(inputs.genome, inputs.results).replace(os.sep, "/")
-    genes = f"annotate/{name}"
     known = [
-        (f"{genes}/genes.gff3.gz", "Called genes with scores; those in training blocks say split=train", "GFF3, bgzip"),
-        (f"{genes}/proteins.faa", "Proteins of the called genes", "FASTA"),
+        *each_genome(inputs, "annotate/{name}/genes.gff3.gz", "Called genes with scores; those in training blocks say "
+                     "split=train", "GFF3, bgzip"),
+        *each_genome(inputs, "annotate/{name}/proteins.faa", "Proteins of the called genes", "FASTA"),
         ("pretrain/model/config.json", "Language model: shape", "Hugging Face config.json"),
         ("pretrain/model/model.safetensors", "Language model: weights and memory", "safetensors"),
         ("pretrain/model/README.md", "Language model: card", "Markdown"),
@@ -268,9 +204,9 @@ def files(inputs: Inputs) -> Table:
         ("splits.tsv", "Training, validation and test blocks", "TSV"),
         ("leakage.tsv", "Nearest training match of each held-out window", "TSV"),
         ("windows.parquet", "Windows that tile the blocks", "Parquet"),
-        (f"{genome}/genome.fa.gz", "Genome", "FASTA, bgzip"),
-        (f"{genome}/annotation.gff3.gz", "Annotation", "GFF3, bgzip"),
-    ]
+        *each_genome(inputs, "{folder}/genome.fa.gz", "Genome", "FASTA, bgzip"),
+        *each_genome(inputs, "{folder}/annotation.gff3.gz", "Annotation", "GFF3, bgzip"),
+    ]  # fmt: skip
     rows = []
     for path, what, form in known:
         file = inputs.results / path
@@ -285,12 +221,11 @@ def files(inputs: Inputs) -> Table:
 
 def front(inputs: Inputs) -> dict:
     """Title, and the facts under it."""
-    organism = inputs.provenance.get("organism") or inputs.card["name"]
     latest = max((run for run in inputs.runs.values()), key=lambda run: run.get("started") or "")
     what = "DNA language model and gene finding" if inputs.annotate else "DNA language model"
     return {
-        "study": inputs.config["study"], "genome": inputs.card["name"], "organism": organism, "what": what,
-        "bases": count(inputs.card["bases"], "base"), "version": latest.get("version", "not known"),
+        "study": inputs.config["study"], **genomes.front(inputs), "what": what,
+        "version": latest.get("version", "not known"),
         "date": _date(latest.get("started")), "iso": latest.get("started") or "",
         "lead": _lead(inputs),
         "tiles": headline(inputs.pretrain, inputs.annotate, inputs.splits, inputs.leakage),

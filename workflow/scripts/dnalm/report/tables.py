@@ -185,6 +185,11 @@ def gene_table(name: str, caption: str, stage: Stage, methods: list[str]) -> Tab
     return Table(name, caption, [Column("Method", kind="text"), *(Column(h) for h in heads)], rows)
 
 
+def genome_word(splits: pd.DataFrame) -> str:
+    """``genome``, or ``genomes`` where there are several."""
+    return "genomes" if splits["genome"].nunique() > 1 else "genome"
+
+
 def splits_table(splits: pd.DataFrame, windows: pd.DataFrame, final: bool = False) -> Table:
     """Blocks, bases and windows of each split; a ``final`` training trains on the validation blocks too."""
     names = {"train": "Training", "validation": "Validation", "test": "Test", "gap": "Gaps, not used"}
@@ -197,8 +202,10 @@ def splits_table(splits: pd.DataFrame, windows: pd.DataFrame, final: bool = Fals
         numbers = [(f"{len(mine):,}", len(mine)), (f"{mine.sum():,}", int(mine.sum()))]
         numbers += [(percent(share, 1), float(share)), (f"{tiles:,}" if tiles else MISSING, tiles)]
         rows.append([Cell(label), *(Cell(text, order=order) for text, order in numbers)])
-    columns = [Column(h) for h in ("Blocks", "Bases", "Share of the genome", "Windows")]
-    return Table("splits", "How the genome is divided", [Column("Part", kind="text"), *columns], rows)
+    word = genome_word(splits)
+    columns = [Column(h) for h in ("Blocks", "Bases", f"Share of the {word}", "Windows")]
+    caption = f"How the {word} {'is' if word == 'genome' else 'are'} divided"
+    return Table("splits", caption, [Column("Part", kind="text"), *columns], rows)
 
 
 def leakage_table(leakage: pd.DataFrame) -> Table:

@@ -9,6 +9,7 @@ from dnalm.report.glossary import VERDICTS
 from dnalm.report.numbers import count, metric_interval, metric_value, percent
 from dnalm.report.results import Stage, gene_counts, verdict
 from dnalm.report.summary import CAUSAL, PYRODIGAL, RULERS, TWO_SIDED, closest_window
+from dnalm.report.tables import genome_word
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def _test_set(splits: pd.DataFrame, annotate: Stage | None) -> Tile:
     bases = int(length[splits["split"] == "test"].sum())
     counts = gene_counts(annotate, "dnalm") if annotate else None
     genes = f"with {count(counts.genes, 'gene')} to find" if counts else ""
-    return Tile("Test bases", f"{bases:,}", f"{percent(bases / max(length.sum(), 1))} of the genome", genes)
+    share = f"{percent(bases / max(length.sum(), 1))} of the {genome_word(splits)}"
+    return Tile("Test bases", f"{bases:,}", share, genes)
 
 
 def _closest(leakage: pd.DataFrame) -> Tile:

@@ -24,9 +24,9 @@ def genetic_code(number: int) -> tuple[str, np.ndarray, np.ndarray]:
     return amino, np.isin(codons, starts), np.isin(codons, table.stop_codons)
 
 
-def stop_codons(number: int) -> tuple[str, ...]:
-    """Stop codons of an NCBI genetic code, in alphabetical order."""
-    _, _, stops = genetic_code(number)
+def stop_codons(*numbers: int) -> tuple[str, ...]:
+    """Stop codons of an NCBI genetic code, or those that several have in common, in alphabetical order."""
+    stops = np.all([genetic_code(number)[2] for number in numbers], axis=0)
     return tuple("ACGT"[i // 16] + "ACGT"[i // 4 % 4] + "ACGT"[i % 4] for i in np.flatnonzero(stops))
 
 

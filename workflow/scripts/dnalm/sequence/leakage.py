@@ -119,23 +119,32 @@ def audit(genome, splits: pd.DataFrame, windows: pd.DataFrame, rna: pd.DataFrame
 
     For a ``final`` training, on validation blocks too, one row per test window.
 
-    ``matched`` bases, ``share`` of the window that the match covers, ``identity`` inside it, where it is, and ``kind``:
+    ``matched`` bases, ``share`` of the window that the match covers, ``identity`` inside it, where it is (a contig of
+    ``genome``: of several genomes, ``genome:contig``), and ``kind``:
     the type of the RNA gene (of table ``rna``) that the window overlaps, else ``repeat`` if there is a match, else
     ``none``.
     """
     training = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
     index = TrainingIndex(genome, training)
     rows = []
-    for w in windows[windows["split"].isin(["test"] if final else ["validation", "test"])].itertuples(index=False):
-        codes = np.asarray(genome.contig_codes(w.contig)[w.start : w.end]) & 7
+    held_out = windows[windows["split"].isin(["test"] if final else ["validation", "test"])]
+    held_out = held_out[held_out["genome"].isin(genome.names)]
+    for w, contig in zip(held_out.itertuples(index=False), genome.rows(held_out)["contig"], strict=True):
+        codes = np.asarray(genome.contig_codes(contig)[w.start : w.end]) & 7
         best = index.nearest(codes)
         row = [w.genome, w.contig, w.start, w.end, w.split]
         if best is None:
             rows.append([*row, 0, 0.0, 0.0, "", -1, -1, "", "none"])
             continue
         matches, identity, start, end, strand, length = best
-        contig, at = genome.locate(start)
-        over = rna[(rna["contig"] == w.contig) & (rna["start"] < w.end) & (rna["end"] > w.start)]["type"]
+        over = rna[(rna["contig"] == contig) & (rna["start"] < w.end) & (rna["end"] > w.start)]["type"]
         kind = over.iloc[0] if len(over) else "repeat"
-        rows.append([*row, matches, length / len(codes), identity, contig, at, at + end - start, strand, kind])
+        hit, at = genome.locate(start)
+        rows.append([*row, matches, length / len(codes), identity, hit, at, at + end - start, strand, kind])
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def read_leakage(path) -> pd.DataFrame:
+    """The table that `audit` made."""
+    text = dict.fromkeys(("genome", "contig", "hit_contig"), str)
+    return pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False)

@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test", "gap")
 COLUMNS = ["genome", "contig", "start", "end", "split", "reason"]
 
 
-def make_splits(genomes, settings: dict, seed: int) -> pd.DataFrame:
+def make_splits(genomes, settings: dict, seed: int, groups: dict | None = None, fixed: dict | None = None):
     """Rows (genome, contig, start, end, split, reason) that tile every contig exactly.
 
     Units are blocks of ``settings["block"]`` bases (the last of a contig takes the remainder) or whole contigs. They
@@ -21,7 +21,14 @@ def make_splits(genomes, settings: dict, seed: int) -> pd.DataFrame:
     With ``by: position`` nothing is shuffled: each genome's contigs, end to end, are cut into training, validation and
     test in this order. Where neighbouring blocks differ, ``gap`` bases are taken from the training block, or from both
     ends if neither is training; on circular contigs the first and the last block are neighbours.
+
+    With ``by: genome`` the units are groups of whole genomes (``groups``: genome to group, by default each its own).
+    Those in ``fixed`` (group to split) are settled and count towards the shares. Test and validation get a group each
+    whatever its size, the smallest if all are too large, and one is left for training.
     """
+    if settings["by"] == "genome":
+        rows = _by_genome(genomes, settings, seed, groups or {}, fixed or {})
+        return pd.DataFrame(rows, columns=COLUMNS)
     if settings["by"] == "position":
         rows = [row for genome in genomes for row in _by_position(genome, settings)]
         bases = sum(int(genome.contigs["length"].sum()) for genome in genomes)
@@ -67,6 +74,34 @@ def _by_position(genome, settings):
     return rows
 
 
+def _by_genome(genomes, settings, seed, groups, fixed):
+    """Rows of whole contigs; the genomes of a group share one split."""
+    group = {genome.name: groups.get(genome.name, genome.name) for genome in genomes}
+    names = list(dict.fromkeys(group.values()))
+    size = np.zeros(len(names), dtype=np.int64)
+    for genome in genomes:
+        size[names.index(group[genome.name])] += genome.contigs["length"].sum()
+    labels = np.array([SPLITS.index(fixed.get(name, "train")) for name in names])
+    given = {SPLITS.index(split) for name, split in fixed.items() if name in names}
+    order = np.random.default_rng([seed, 101]).permutation(len(names))
+    free = order[[names[i] not in fixed for i in order]]
+    for label, others in ((2, {0, 1}), (1, {0})):
+        goal = size.sum() * settings[SPLITS[label]] - size[labels == label].sum()
+        most = len(free) - len(others - given)  # those need a group too
+        rest = _take(free, size, goal, labels, label, most)
+        if len(rest) == len(free) and label not in given and most > 0:
+            labels[free[size[free].argmin()]] = label
+            rest = free[labels[free] != label]
+        free = rest
+    _require_all({SPLITS[i] for i in labels}, f"{len(names)} groups of genomes")
+    split = dict(zip(names, labels, strict=True))
+    return [
+        [genome.name, c.contig, 0, c.length, SPLITS[split[group[genome.name]]], "genome"]
+        for genome in genomes
+        for c in genome.contigs.itertuples(index=False)
+    ]
+
+
 def _units(genome, settings):
     for c in genome.contigs.itertuples(index=False):
         if settings["by"] == "contig":
@@ -77,11 +112,12 @@ def _units(genome, settings):
         yield from ((genome.name, c.contig, a, b) for a, b in itertools.pairwise(edges))
 
 
-def _take(order, size, goal, labels, label):
-    """Label units in ``order`` until ``goal`` bases are met as closely as they can be; returns the rest."""
+def _take(order, size, goal, labels, label, most=None):
+    """Label units in ``order``, ``most`` or fewer, until ``goal`` bases are met best; returns the rest."""
     total, rest = 0, []
-    for unit in order:
-        if abs(total + size[unit] - goal) < abs(total - goal):
+    for place, unit in enumerate(order):
+        full = most is not None and place - len(rest) >= most
+        if not full and abs(total + size[unit] - goal) < abs(total - goal):
             labels[unit] = label
             total += size[unit]
         else:
@@ -137,7 +173,7 @@ def splits_digest(path) -> str:
 
 def split_intervals(genome, splits: pd.DataFrame, split: str) -> np.ndarray:
     """Global intervals (n, 2) of one split of a genome, sorted; neighbours on one contig merged."""
-    rows = splits[(splits["genome"] == genome.name) & (splits["split"] == split)]
+    rows = genome.rows(splits[splits["split"] == split])
     offsets = rows["contig"].map(genome.contigs.set_index("contig")["offset"]).to_numpy()
     spans = np.stack([rows["start"].to_numpy() + offsets, rows["end"].to_numpy() + offsets], axis=1)
     return spans[np.argsort(spans[:, 0])].astype(np.int64).reshape(-1, 2)
@@ -145,7 +181,8 @@ def split_intervals(genome, splits: pd.DataFrame, split: str) -> np.ndarray:
 
 def final_intervals(genome, splits: pd.DataFrame) -> np.ndarray:
     """Global intervals (n, 2) of training and validation blocks and of the gaps between them: all but what tests."""
-    rows = splits[splits["genome"] == genome.name].reset_index(drop=True)
+    splits = splits[splits["genome"].isin(genome.names)].reset_index(drop=True)
+    rows = genome.rows(splits)
     circular = dict(zip(genome.contigs["contig"], genome.contigs["circular"], strict=True))
     kept = rows["split"].isin(["train", "validation"])
     for contig, mine in rows.groupby("contig", sort=False):
@@ -157,7 +194,7 @@ def final_intervals(genome, splits: pd.DataFrame) -> np.ndarray:
             near = [mine["split"].iloc[j] for j in around if 0 <= j < count]
             # gaps taken from both sides of a border stand side by side and both stay out
             kept[mine.index[i]] = all(split in ("train", "validation") for split in near)
-    final = rows[kept].assign(split="train")
+    final = splits[kept].assign(split="train")
     return _joined(split_intervals(genome, final, "train"), genome.contigs["offset"].to_numpy())
 
 

@@ -15,8 +15,9 @@ def tile_windows(genome, splits: pd.DataFrame, window: int) -> pd.DataFrame:
     window is one short window. Nothing is dropped.
     """
     rows = []
-    for block in splits[(splits["genome"] == genome.name) & (splits["split"] != "gap")].itertuples(index=False):
-        codes = genome.contig_codes(block.contig)
+    kept = splits[splits["genome"].isin(genome.names) & (splits["split"] != "gap")]
+    for block, contig in zip(kept.itertuples(index=False), genome.rows(kept)["contig"], strict=True):
+        codes = genome.contig_codes(contig)
         starts = np.arange(block.start, max(block.end - window, block.start) + 1, window)
         if starts[-1] + window < block.end:
             starts = np.append(starts, block.end - window)
@@ -24,5 +25,5 @@ def tile_windows(genome, splits: pd.DataFrame, window: int) -> pd.DataFrame:
             end = min(start + window, block.end)
             piece = codes[start:end]
             shares = float((piece & 7 == N).mean()), float((piece & MASK_BIT > 0).mean())
-            rows.append((genome.name, block.contig, start, end, "+", block.split, *shares))
+            rows.append((block.genome, block.contig, start, end, "+", block.split, *shares))
     return pd.DataFrame(rows, columns=COLUMNS)

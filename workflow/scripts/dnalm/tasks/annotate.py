@@ -131,7 +131,10 @@ def finetune(
     torch.manual_seed(seed)
     model = GeneModel(backbone)
     window = settings["window"]
-    sampler = WindowSampler(genome, split_intervals(genome, splits, "train"), window, settings["batch_windows"], seed)
+    sampler = WindowSampler(
+        genome, split_intervals(genome, splits, "train"), window, settings["batch_windows"], seed,
+        sampling=settings.get("sampling", "base"),
+    )  # fmt: skip
     pieces = tile(split_intervals(genome, splits, "validation"), window)
     held_out = pieces[:: max(1, round(len(pieces) * window / VALIDATION_BASES)), 0]
     digest = training_digest(settings, genome.digest, splits_digest(splits_path), seed, identity)
@@ -186,13 +189,15 @@ def reach_of(backbone) -> tuple[int, int]:
 
 
 @torch.inference_mode()
-def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
+def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray, span: tuple[int, int] | None = None):
     """Predictions for global ``intervals``: classes (genome length, 7) log-probabilities, starts and stops (length, 2).
 
-    Bases that were not read are non-coding, without starts and stops.
+    Bases that were not read are non-coding, without starts and stops. With a ``span`` of global positions that holds
+    all intervals, the arrays are of its bases alone.
     """
     model.eval()
-    total = len(genome.codes)
+    first_base, end_base = span or (0, len(genome.codes))
+    total = end_base - first_base
     classes = np.tile(np.array([0.0] + [-20.0] * 6, dtype=np.float32), (total, 1))
     starts, stops = np.full((2, total, 2), -20.0, dtype=np.float32)
     margin, stride = reach_of(model.backbone)
@@ -204,9 +209,9 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray):
         features = model.backbone.lookup(windows.codes, windows.origin)
         output = model(torch.from_numpy(windows.codes.astype(np.int64)), features)
         for row, (start, end) in enumerate(some):
-            inner = slice(margin, margin + end - start)
-            classes[start:end] = output.classes[row, inner]
-            starts[start:end] = output.starts[row, inner]
-            stops[start:end] = output.stops[row, inner]
+            inner, place = slice(margin, margin + end - start), slice(start - first_base, end - first_base)
+            classes[place] = output.classes[row, inner]
+            starts[place] = output.starts[row, inner]
+            stops[place] = output.stops[row, inner]
         progress.update(int((some[:, 1] - some[:, 0]).sum()))
     return classes, starts, stops

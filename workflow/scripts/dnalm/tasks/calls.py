@@ -8,35 +8,53 @@ import numpy as np
 import pandas as pd
 
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import gene_labels, genome_cds, whole_genes
+from dnalm.io.labels import GeneLabels, candidate_codons, genome_cds, whole_genes
 from dnalm.sequence.splits import SPLITS, split_labels
-from dnalm.sequence.start_context import start_context
+from dnalm.sequence.start_context import start_context, start_matrix
 from dnalm.tasks.decode import Decoder, Evidence, decode, fit_decoder, gather, stop_key
 
 
-def with_context(genome: Genome, features: pd.DataFrame, splits, predictions) -> tuple:
-    """(odds, starts, stops) with the start context, learned on the training blocks, as a fourth array."""
-    labels = gene_labels(genome, features)
+def learn_starts(genome: Genome, labels: GeneLabels, splits) -> np.ndarray:
+    """The start matrix of the training blocks (see `dnalm.sequence.start_context`)."""
     training = split_labels(genome, splits) == SPLITS.index("train")
-    odds, starts, stops = predictions
-    return (odds, starts, stops, start_context(genome, labels.start_codons, labels.starts, training & labels.known))
+    return start_matrix(genome, labels.start_codons, labels.starts, training & labels.known)
 
 
-def contig_evidence(genome: Genome, contig, predictions, min_length: int) -> Evidence:
-    """Evidence for the candidates of one contig (a row of ``genome.contigs``)."""
-    span = slice(contig.offset, contig.offset + contig.length)
+def with_context(genome: Genome, matrix: np.ndarray, predictions) -> tuple:
+    """(odds, starts, stops) of a genome with its start context as a fourth array."""
+    starts, _ = candidate_codons(genome)
+    return (*predictions, start_context(genome, starts, matrix))
+
+
+def contig_evidence(genome: Genome, contig, predictions, min_length: int, first: int = 0) -> Evidence:
+    """Evidence for the candidates of one contig (a row of ``genome.contigs``); predictions begin at base ``first``."""
+    span = slice(contig.offset - first, contig.offset - first + contig.length)
     parts = (p[span] for p in predictions)
     return gather(genome.contig_codes(contig.contig), *parts, contig.genetic_code, min_length, contig.circular)
 
 
-def tune_decoder(genome: Genome, features: pd.DataFrame, predictions, splits, min_length: int) -> Decoder:
-    """Fit the decoder on the contig with most validation bases: only candidates inside validation blocks count."""
-    cds = genome_cds(genome, features)
-    rows = splits[(splits["genome"] == genome.name) & (splits["split"] == "validation")]
-    bases = (rows["end"] - rows["start"]).groupby(rows["contig"]).sum()
-    contig = next(c for c in genome.contigs.itertuples(index=False) if c.contig == bases.idxmax())
+def tuning_contig(genome: Genome, splits) -> str:
+    """The contig with most validation bases."""
+    rows = genome.rows(splits[splits["split"] == "validation"])
+    return (rows["end"] - rows["start"]).groupby(rows["contig"]).sum().idxmax()
+
+
+def tuned_first(genome: Genome, splits) -> list[str]:
+    """Names of its genomes, the one that holds the `tuning_contig` before the others."""
+    first = genome.owners[genome.contigs["contig"] == tuning_contig(genome, splits)]
+    return sorted(genome.names, key=lambda name: name not in first)
+
+
+def tune_decoder(genome: Genome, features, predictions, splits, min_length: int, first: int = 0) -> Decoder:
+    """Fit the decoder on the `tuning_contig`: only candidates inside validation blocks count.
+
+    Predictions begin at the global position ``first``.
+    """
+    name, cds = tuning_contig(genome, splits), genome_cds(genome, features)
+    contig = next(c for c in genome.contigs.itertuples(index=False) if c.contig == name)
+    rows = genome.rows(splits[splits["split"] == "validation"])
     blocks = rows.loc[rows["contig"] == contig.contig, ["start", "end"]].to_numpy()
-    evidence = contig_evidence(genome, contig, predictions, min_length)
+    evidence = contig_evidence(genome, contig, predictions, min_length, first)
     orfs, mine = evidence.orfs, cds[cds["contig"] == contig.contig]
     truth = whole_genes(mine)
     odd = mine[~mine.index.isin(truth.index)]

@@ -37,6 +37,7 @@ def write_card(path, genome: Genome, model: Backbone, facts: dict, best: dict, t
         Row of the training's log for the best step.
     """
     config, bases = model.config, int((training[:, 1] - training[:, 0]).sum())
+    learned = trained_on(genome, training)
     scores = " and ".join(f"{best[key]:.4f} {words}" for key, words in AXES.items() if key in best)
     chosen = f"the weights are of step {facts['best_step']:,}, the best on the validation blocks ({scores})"
     if not scores:
@@ -44,7 +45,7 @@ def write_card(path, genome: Genome, model: Backbone, facts: dict, best: dict, t
     lines = [
         f"# DNA language model of {genome.name}",
         "",
-        f"Trained by dnalm {dnalm.__version__} from scratch on `{genome.name}`: {bases:,} bases, both strands, "
+        f"Trained by dnalm {dnalm.__version__} from scratch on {listed(learned)}: {bases:,} bases, both strands, "
         f"{facts['bases_seen']:,} bases seen in {facts['steps']:,} steps; {chosen}.",
         "",
         f"- Architecture `{config.architecture}`, objective `{config.objective}`: {facts['weights']:,} weights, width "
@@ -57,10 +58,23 @@ def write_card(path, genome: Genome, model: Backbone, facts: dict, best: dict, t
             "  Do not share the model where the sequence may not be shared.",
         ]
     lines += [
-        "- Meant for this genome and close relatives. Not tested on anything else.",
+        f"- Meant for {'this genome' if len(learned) < 2 else 'these genomes'} and close relatives. "
+        "Not tested on anything else.",
         "- Load with `dnalm.load(folder)`.",
     ]
     Path(path).write_text("\n".join(lines) + "\n")
+
+
+def trained_on(genome: Genome, training: np.ndarray) -> list[str]:
+    """Names of the genomes that hold training intervals."""
+    contigs = np.searchsorted(genome.contigs["offset"], training[:, 0], side="right") - 1
+    return list(dict.fromkeys(genome.owners[contigs]))
+
+
+def listed(names: list[str]) -> str:
+    """Names in code type: `a`, `b` and `c`."""
+    names = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def write_foreign_card(path, model) -> None:

@@ -58,8 +58,9 @@ def train_arm(genome: Genome, splits, settings: dict, tokens: dict, seed: int, v
         )
     settings = settings | {"budget_minutes": left, "bases_seen": None}
     sampler = WindowSampler(
-        genome, training, settings["window"], settings["batch_windows"], seed, context=settings.get("carry", 0)
-    )
+        genome, training, settings["window"], settings["batch_windows"], seed, context=settings.get("carry", 0),
+        sampling=settings.get("sampling", "base"),
+    )  # fmt: skip
     held_out = validation_pieces(split_intervals(genome, splits, "validation"), settings["window"])
     task = language_task(model, sampler, held_out if validate else None, settings, "arm")
     with tempfile.TemporaryDirectory() as state:

@@ -31,10 +31,11 @@ SHAPE = (
 )  # fmt: skip
 
 
-def model_config(settings: dict, tokenizer: SequenceTokenizer | None = None, code: int | None = None) -> ModelConfig:
+def model_config(settings: dict, tokenizer: SequenceTokenizer | None = None, codes=()) -> ModelConfig:
     """The model's shape from the ``pretrain`` section of a study.
 
-    ``code`` is the genetic code whose stops end reading frames. Without a tokenizer tokens are single bases.
+    Reading frames end at the stops that the genetic ``codes`` of its genomes have in common. Without a tokenizer tokens
+    are single bases.
     """
     shape = {name: settings[name] for name in SHAPE if name in settings}
     if tokenizer and (tokenizer.kind != "base" or settings["objective"] == "masked"):
@@ -43,14 +44,16 @@ def model_config(settings: dict, tokenizer: SequenceTokenizer | None = None, cod
     flanks = tuple(tuple(f) for f in settings["memory_flanks"])
     if settings.get("objective") == "causal":
         flanks = ()
-    if code and settings.get("reading_frames"):
-        shape["stops"] = stop_codons(code)
+    if len(codes) and settings.get("reading_frames"):
+        shape["stops"] = stop_codons(*codes)
+        if not shape["stops"]:
+            log.warning("no reading frames: the genetic codes %s have no stop codon in common", codes)
     return ModelConfig(**shape, memory_orders=tuple(settings["memory_orders"]), memory_flanks=flanks)
 
 
 def new_model(settings: dict, genome: Genome, training, seed: int, memory: bool = True, tokenizer=None) -> Backbone:
     """A model with fresh weights from ``seed`` and a memory of the ``training`` intervals, or an empty one."""
-    config = model_config(settings, tokenizer, int(genome.contigs["genetic_code"].iloc[0]))
+    config = model_config(settings, tokenizer, sorted(map(int, genome.contigs["genetic_code"].unique())))
     torch.manual_seed(seed)
     kept = None
     if memory and config.memory_orders + config.memory_flanks:
@@ -113,7 +116,7 @@ def pretrain(
     model = new_model(settings, genome, training, seed, tokenizer=tokenizer)
     sampler = WindowSampler(
         genome, training, settings["window"], settings["batch_windows"], seed, window_warmup(settings),
-        settings.get("carry", 0),
+        settings.get("carry", 0), settings.get("sampling", "base"),
     )  # fmt: skip
     held_out = None
     if not final:

@@ -23,13 +23,21 @@ class WindowSampler:
         Shorter windows are more to a batch, so that every step has about as many bases.
     context : int
         Bases that are added on both sides of every window.
+    sampling : str
+        ``base``: as above; ``genome``: every genome that has intervals gives as many windows as every other one, and
+        within it a window starts as above.
     """
 
     def __init__(
-        self, genome: Genome, intervals: np.ndarray, window: int, batch: int, seed: int, warmup=None, context: int = 0
-    ):
+        self, genome: Genome, intervals: np.ndarray, window: int, batch: int, seed: int, warmup=None, context: int = 0,
+        sampling: str = "base",
+    ):  # fmt: skip
         if not len(intervals):
             raise InputError("no training bases are left", "splits", "Lower the test and validation shares or the gap")
+        # intervals are sorted, so that those of one genome follow one another
+        owners = genome.owners[np.searchsorted(genome.contigs["offset"], intervals[:, 0], side="right") - 1]
+        borders = np.flatnonzero(owners[1:] != owners[:-1]) + 1 if sampling == "genome" else []
+        self.shares = np.array([0, *borders, len(intervals)])
         self.genome, self.intervals = genome, intervals
         self.window, self.batch, self.seed, self.warmup, self.context = window, batch, seed, warmup, context
 
@@ -47,7 +55,8 @@ class WindowSampler:
         count, length = self.shape(step)
         room = np.maximum(self.intervals[:, 1] - self.intervals[:, 0] - length, 0) + 1
         ends = np.cumsum(room)
-        draw = np.random.default_rng([self.seed, step]).integers(0, ends[-1], count)[share(count, part, parts)]
+        draw = self._draw(np.random.default_rng([self.seed, step]), np.concatenate([[0], ends]), count)
+        draw = draw[share(count, part, parts)]
         slot = np.searchsorted(ends, draw, side="right")
         spans = self.intervals[slot]
         starts = spans[:, 0] + draw - (ends - room)[slot]
@@ -55,3 +64,11 @@ class WindowSampler:
         windows = cut(self.genome, starts - self.context, len(around), self.context)
         place = starts[:, None] + around
         return windows.keep((place >= spans[:, :1]) & (place < spans[:, 1:]))
+
+    def _draw(self, rng, edges: np.ndarray, count: int) -> np.ndarray:
+        """Numbers of ``count`` starts; those of interval i run from ``edges[i]`` to ``edges[i + 1]``."""
+        edges = edges[self.shares]
+        if len(edges) == 2:
+            return rng.integers(0, edges[-1], count)
+        chosen = rng.integers(0, len(edges) - 1, count)
+        return rng.integers(edges[chosen], edges[chosen + 1])
