@@ -86,7 +86,7 @@ def code_digest(*modules):
 
 def source_files():
     """The user's own files of the genome, as far as they exist; the rule itself explains a missing one."""
-    paths = (SOURCE.get("path"), SOURCE.get("annotation"))
+    paths = (SOURCE.get("path"), SOURCE.get("annotation"), SOURCE.get("aliases"))
     return [path for path in paths if path and pathlib.Path(path).is_file()]
 
 
