@@ -2,15 +2,22 @@
 
 import functools
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from dnalm.io.annotation import features_table
+from dnalm.io.fasta import Genome
+from dnalm.io.transcripts import COLUMNS, EXCLUDED, transcript_row
 from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.gene_structure import CLASSES, FLOOR, SITES
+from helpers.genomes import genome_of
 
 PAIRS = {("GT", "AG"), ("GC", "AG"), ("AT", "AC")}
 FRAGMENTS = ["ATG", "TAA", "TGA", "GT", "GC", "AG", "AC", "AT", "CAT", "TTA", "CT", "A", "C", "G", "T"]
 SENSE = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT" if a + b + c not in ("TAA", "TAG", "TGA")]
+USAGE = np.random.default_rng(99).dirichlet(np.full(len(SENSE), 0.4))
 
 
 def random_text(rng, length):
@@ -108,12 +115,74 @@ def mirrored(codes, emissions, sites):
 
 def random_gene(rng, exons, codons=60):
     """(letters, coding parts) of a gene with ``exons`` exons on the forward strand."""
-    coding = "ATG" + "".join(rng.choice(SENSE, codons)) + "TAA"
+    coding = "ATG" + "".join(rng.choice(SENSE, codons, p=USAGE)) + "TAA"
     cuts = [0, *sorted(rng.choice(np.arange(4, len(coding) - 4), exons - 1, replace=False)), len(coding)]
     text, parts = "", []
     for number, (a, b) in enumerate(itertools.pairwise(cuts)):
         parts.append((len(text), len(text) + b - a))
         text += coding[a:b]
         if number < exons - 1:
-            text += "GT" + "".join(rng.choice(list("ACGT"), int(rng.integers(30, 80)))) + "AG"
+            inside = "".join(rng.choice(list("ACGT"), int(rng.integers(30, 80)), p=[0.35, 0.15, 0.15, 0.35]))
+            text += f"GTATGT{inside}TTTTCAG"
     return text, parts
+
+
+@dataclass(frozen=True)
+class PlantedIntrons:
+    """A genome with planted genes of one to three exons, (contig, strand, coding parts) of each, and its features."""
+
+    genome: Genome
+    genes: list[tuple]
+    features: pd.DataFrame
+
+
+def planted_introns(seed=0, genes=40, contigs=1, utr=0, codons=60):
+    """Genes on both strands between random bases; each has ``utr`` bases of UTR on both sides."""
+    rng, texts, found, rows = np.random.default_rng(seed), [], [], []
+    for number in range(contigs):
+        parts = []
+        for _ in range(genes):
+            gene, coding = random_gene(rng, int(rng.integers(1, 4)), codons)
+            gap = "".join(rng.choice(list("ACGT"), int(rng.integers(80, 200)), p=[0.35, 0.15, 0.15, 0.35]))
+            at, strand = len("".join(parts)) + len(gap), "+-"[int(rng.random() < 0.5)]
+            if strand == "-":
+                gene = gene[::-1].translate(str.maketrans("ACGT", "TGCA"))
+                coding = [(len(gene) - b, len(gene) - a) for a, b in coding[::-1]]
+            coding = [(a + at, b + at) for a, b in coding]
+            found.append((f"c{number}", strand, coding))
+            rows += feature_rows(f"c{number}", strand, coding, f"n{len(found)}", utr)
+            parts += [gap, gene]
+        texts.append("".join(parts) + "C" * (utr + 9))
+    genome = genome_of(*texts, code=1)
+    return PlantedIntrons(genome, found, features_table(rows))
+
+
+def feature_rows(contig, strand, coding, name, utr=0, locus=None):
+    """Rows of gene, mRNA, exons and CDS of one transcript."""
+    exons = [[a, b] for a, b in coding]
+    exons[0][0] -= utr
+    exons[-1][1] += utr
+    locus = locus or f"gene-{name}"
+    common = {"contig": contig, "strand": strand, "phase": -1, "attributes": "{}"}
+    span = {"start": exons[0][0], "end": exons[-1][1]}
+    rows = [common | span | {"type": "gene", "id": locus, "parent": ""}]
+    rows += [common | span | {"type": "mRNA", "id": f"rna-{name}", "parent": locus}]
+    for number, (a, b) in enumerate(exons):
+        own = {"start": a, "end": b, "type": "exon", "id": f"exon-{name}-{number}", "parent": f"rna-{name}"}
+        rows.append(common | own)
+    done = 0
+    for a, b in coding if strand == "+" else coding[::-1]:
+        own = {"start": a, "end": b, "type": "CDS", "phase": -done % 3, "id": f"cds-{name}", "parent": f"rna-{name}"}
+        rows.append(common | own)
+        done += b - a
+    return rows
+
+
+def transcripts_of(*rows):
+    """The transcript table of (contig, strand, coding parts, role, and maybe score)."""
+    table = []
+    for number, (contig, strand, coding, role, *score) in enumerate(rows):
+        cds, problem = [(a, b, 0) for a, b in coding], "" if role != EXCLUDED else "frame"
+        name = f"t{number}"
+        table.append([*transcript_row(contig, strand, name, name, cds, coding, problem, role), *(score or [1.0])])
+    return pd.DataFrame(table, columns=[*COLUMNS, "score"])
