@@ -1,4 +1,4 @@
-"""What surrounds a real start codon: a position weight matrix, ribosome binding site included."""
+"""What surrounds a real site: a position weight matrix, for a start codon with the ribosome binding site in it."""
 
 import numpy as np
 
@@ -8,6 +8,10 @@ from dnalm.sequence.batches import cut
 #: Bases before the start codon, and from its first base on, that the matrix covers.
 LEFT, RIGHT = 22, 6
 PSEUDO = 1.0
+#: Score of a base where no site can be.
+NEVER = -20.0
+#: Bases whose candidates are looked at together.
+CHUNK = 1 << 20
 
 
 def start_context(genome, candidates: np.ndarray, starts: np.ndarray, usable: np.ndarray) -> np.ndarray:
@@ -18,24 +22,46 @@ def start_context(genome, candidates: np.ndarray, starts: np.ndarray, usable: np
     candidates, starts : bool (length, 2)
         Codons that could start a gene, and those that do (see `dnalm.io.labels.GeneLabels`).
     usable : bool (length,)
-        Positions whose labels the matrix may be learned from. Positions that are no candidate get -20.
+        Positions whose labels the matrix may be learned from. Positions that are no candidate get `NEVER`.
     """
-    total = len(genome.codes)
-    sides = []
-    counts = np.full((2, LEFT + RIGHT, 5), PSEUDO)
-    for side in (0, 1):
-        place = np.flatnonzero(candidates[:, side])
-        first = place - (LEFT if side == 0 else RIGHT - 1)
-        around = cut(genome, first, LEFT + RIGHT, LEFT if side == 0 else RIGHT - 1).codes
-        around = around if side == 0 else reverse_complement(around)
-        sides.append((place, around))
-        for real in (0, 1):
-            mine = around[usable[place] & (starts[place, side] == real)]
-            for column in range(LEFT + RIGHT):
-                counts[real, column] += np.bincount(mine[:, column], minlength=5)
+    matrix = site_matrix(genome, candidates, starts, usable, LEFT, RIGHT)
+    return site_scores(genome, candidates, matrix, LEFT, (0, len(genome.codes)))
+
+
+def site_matrix(genome, candidates, sites, usable: np.ndarray, left: int, right: int) -> np.ndarray:
+    """Position weight matrix (left + right, 5) of a kind of site: log-ratios of bases around real and other candidates.
+
+    It covers ``left`` bases before a site and ``right`` from it on, in the direction of the strand. ``candidates`` and
+    ``sites`` are bool (length, 2), arrays or anything that gives arrays for slices.
+    """
+    counts = np.full((2, left + right, 5), PSEUDO)
+    for low in range(0, len(genome.codes), CHUNK):
+        span = slice(low, low + CHUNK)
+        for side, place, around in _surroundings(genome, candidates, left, right, span):
+            true = sites[span][place - low, side]
+            for real in (0, 1):
+                mine = around[usable[place] & (true == real)]
+                for column in range(left + right):
+                    counts[real, column] += np.bincount(mine[:, column], minlength=5)
     share = np.log(counts / counts.sum(2, keepdims=True))
-    matrix = share[1] - share[0]
-    out = np.full((total, 2), -20.0)
-    for side, (place, around) in enumerate(sides):
-        out[place, side] = matrix[np.arange(LEFT + RIGHT), around].sum(1)
+    return share[1] - share[0]
+
+
+def site_scores(genome, candidates, matrix: np.ndarray, left: int, span: tuple[int, int]) -> np.ndarray:
+    """Summed log-ratios of the surroundings of the candidates in a global ``span``: float64 (span, 2)."""
+    out = np.full((span[1] - span[0], 2), NEVER)
+    for low in range(*span, CHUNK):
+        part = slice(low, min(low + CHUNK, span[1]))
+        for side, place, around in _surroundings(genome, candidates, left, len(matrix) - left, part):
+            out[place - span[0], side] = matrix[np.arange(len(matrix)), around].sum(1)
     return out
+
+
+def _surroundings(genome, candidates, left: int, right: int, span: slice):
+    """(strand, global positions, codes around them in the direction of the strand) of the candidates in a span."""
+    here = candidates[span]
+    for side in (0, 1):
+        place = span.start + np.flatnonzero(here[:, side])
+        before = left if side == 0 else right - 1
+        around = cut(genome, place - before, left + right, before).codes
+        yield side, place, around if side == 0 else reverse_complement(around)
