@@ -31,11 +31,15 @@ FIX = "Give a table with a line 'name in the annotation, tab, contig' as `aliase
 
 @dataclass
 class Landmark:
-    """What an annotation says of one contig: other names, length in bases (None if unsaid), first line, circularity."""
+    """What an annotation says of one contig.
+
+    Other names, length in bases (None if unsaid), line of the first feature, end of the last one, circularity.
+    """
 
     names: set[str] = field(default_factory=set)
     length: int | None = None
     line: int | None = None
+    end: int = 0
     circular: bool = False
 
 
@@ -53,11 +57,15 @@ def read_landmarks(path) -> dict[str, Landmark]:
         if text.startswith("#") or len(fields) != 9:
             continue
         if fields[2] not in LANDMARKS:
-            found[fields[0]].line = found[fields[0]].line or number
+            mark = found[fields[0]]
+            mark.line, mark.end = mark.line or number, max(mark.end, int(fields[4]) if fields[4].isdecimal() else 0)
         elif fields[3] == "1" and fields[4].isdecimal():
             _add_landmark(found[fields[0]], fields)
         if "is_circular=true" in fields[8].lower():
             found[fields[0]].circular = True
+    for mark in found.values():
+        if mark.length is not None and mark.end > mark.length and not mark.circular:
+            mark.length = None  # features beyond it: it was the length of a part
     return dict(found)
 
 
@@ -148,7 +156,6 @@ def _find(name, used, known, lengths, taken, path) -> tuple[str, str]:
     mark, where = used[name], f"{path}:{used[name].line}"
     free = {c for c in lengths if c not in taken}
     near = {c for n in {name, *mark.names} for form in forms(n) for c in known[form]} & free
-    near |= mark.names & free
     if len(near) > 1 and mark.length is not None:
         near = {c for c in near if lengths[c] == mark.length} or near
     if not near and mark.length is not None:
