@@ -126,6 +126,7 @@ def test_two_coding_sequences_below_one_gene_stay_two(tmp_path):
     table = table_of(tmp_path, lines)
     assert sorted(table["id"]) == ["a", "b"] and set(table["locus"]) == {"g"}
     assert table.set_index("id")["role"].to_dict() == {"a": "chosen", "b": "alternative"}
+    assert table.set_index("id")["exon_starts"].map(len).to_dict() == {"a": 3, "b": 2}
 
 
 PROBLEMS = {

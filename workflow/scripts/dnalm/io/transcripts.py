@@ -86,7 +86,9 @@ def _coding_rows(features: pd.DataFrame):
         problem = "partial" if attributes.get("partial") == "true" else ""
         problem = "pseudogene" if any(n.get("pseudo") == "true" for n in (attributes, *notes)) else problem
         problem = "on both strands" if len({f.strand for f in rows}) > 1 else problem
-        yield transcript_row(contig, rows[0].strand, own or owner, locus, spans, merged(exons[contig, owner]), problem)
+        # below a gene with several coding sequences, exons cannot be told apart
+        outer = [span[:2] for span in spans] if own else exons[contig, owner]
+        yield transcript_row(contig, rows[0].strand, own or owner, locus, spans, merged(outer), problem)
 
 
 def _pseudo_rows(features: pd.DataFrame):

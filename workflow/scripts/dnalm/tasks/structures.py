@@ -195,4 +195,5 @@ def _pieces(genome, finder, blocks: pd.DataFrame):
         codes, (emissions, sites) = genome.contig_codes(contig), finder(c)
         for b in mine.itertuples(index=False):
             span = slice(max(b.start - MARGIN, 0), min(b.end + MARGIN, c.length))
-            yield contig, span.start, codes[span], emissions[span], sites[span], c.genetic_code
+            # copies, so that the rest of the contig's scores can go
+            yield contig, span.start, codes[span], emissions[span].copy(), sites[span].copy(), c.genetic_code
