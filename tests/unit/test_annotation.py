@@ -12,7 +12,6 @@ from Bio.SeqRecord import SeqRecord
 
 from dnalm.errors import InputError
 from dnalm.io.annotation import (
-    circular_contigs,
     coding_sequences,
     features_gff3,
     features_table,
@@ -20,6 +19,7 @@ from dnalm.io.annotation import (
     read_gff3,
     write_gff3,
 )
+from dnalm.io.contig_names import read_landmarks
 
 LENGTH = 600
 SEQUENCE = "ACGTTGCAAC" * 60
@@ -150,7 +150,7 @@ def test_the_same_genes_come_from_gff3_and_genbank(tmp_path):
         "REC1.1 x CDS 41 100 . + 0 ID=a",
         "REC1.1 x CDS 541 633 . - 0 ID=b",
     )
-    assert circular_contigs(path) == {"REC1.1"}
+    assert [name for name, mark in read_landmarks(path).items() if mark.circular] == ["REC1.1"]
     other = read_gff3(path, {"REC1.1": LENGTH}, {"REC1.1"})
     columns = ["contig", "start", "end", "strand", "type", "phase"]
     one, two = features_table(rows)[columns], features_table(other)[columns]

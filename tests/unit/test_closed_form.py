@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.genomes import features_of, genome_of
 
-from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_gain, coding_odds, kmer_index
+from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_odds, genes_gain, kmer_index
 from dnalm.io.labels import gene_labels
 from dnalm.sequence.alphabet import N, decode, reverse_complement
 from dnalm.sequence.splits import SPLITS, split_labels
@@ -70,7 +70,7 @@ def by_strings(genome, labels, training):
 
 
 def odds_of(genome, labels, training):
-    return coding_odds(genome, coding_gain(genome, labels, training))
+    return coding_odds(genome, genes_gain(genome, labels, training))
 
 
 def test_odds_equal_counters_of_strings(toy):
@@ -114,7 +114,7 @@ def test_frames_of_held_out_genes_are_told_apart(planted):
     labels = gene_labels(planted.genome, planted.features)
     split = split_labels(planted.genome, planted.splits)
     odds, starts, stops = closed_form_predictions(
-        planted.genome, coding_gain(planted.genome, labels, split == SPLITS.index("train"))
+        planted.genome, genes_gain(planted.genome, labels, split == SPLITS.index("train"))
     )
     assert odds.shape == (len(split), 6)
     assert not starts.any() and not stops.any()

@@ -129,6 +129,7 @@ def test_values_out_of_range_are_refused_by_name(section, key, bad, good):
 SOURCES = [
     ({}, "exactly one of embedded, path and ncbi"),
     ({"path": "a", "embedded": "b"}, "exactly one of embedded, path and ncbi"),
+    ({"path": "a", "aliases": "b"}, "aliases are for the contig names of an `annotation`"),
     ({"ncbi": "GCF_1"}, "needs `file`"),
     ({**SOURCE, "sha256": "abc"}, r"sha256: .*match pattern"),
     ({**SOURCE, "genetic_code": 0}, r"genetic_code: .*greater than or equal to 1"),

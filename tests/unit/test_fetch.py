@@ -42,6 +42,24 @@ def test_a_damaged_embedded_file_is_noticed(tmp_path):
         resolve_source({"embedded": "x"}, embedded=tmp_path)
 
 
+def test_a_damaged_embedded_annotation_is_noticed(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "genome.fa").write_bytes(FASTA)
+    (tmp_path / "x" / "a.gff3").write_text("##gff-version 3\n")
+    facts = {"file": "genome.fa", "sha256": SHA, "annotation": "a.gff3", "annotation_sha256": "0" * 64}
+    (tmp_path / "x" / "provenance.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError, match=r"a.gff3: sha256 is .* expected 000"):
+        resolve_source({"embedded": "x"}, embedded=tmp_path)
+
+
+def test_a_missing_table_of_aliases_is_told(tmp_path):
+    (tmp_path / "a.fa").write_bytes(FASTA)
+    (tmp_path / "a.gff3").write_text("")
+    source = {name: str(tmp_path / file) for name, file in (("path", "a.fa"), ("annotation", "a.gff3"))}
+    with pytest.raises(InputError, match=r"genomes: aliases: .*t\.tsv: no such file"):
+        resolve_source({**source, "aliases": str(tmp_path / "t.tsv")})
+
+
 def test_a_path_with_its_annotation(tmp_path):
     (tmp_path / "a.fa").write_bytes(FASTA)
     (tmp_path / "a.gff3").write_text("")

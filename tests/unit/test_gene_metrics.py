@@ -9,14 +9,13 @@ from sklearn.metrics import f1_score, precision_recall_curve, precision_score, r
 from dnalm.evaluate.genes import (
     STATISTICS,
     GeneTruth,
-    blocks_of,
     evaluate_genes,
     keys,
-    place_in,
     precision_recall,
     unit_table,
 )
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
+from dnalm.sequence.splits import blocks_of, place_in
 
 LENGTHS = {"c0": 10_000, "c1": 6000}
 GENOME = genome_of(np.zeros(10_000, np.uint8), np.zeros(6000, np.uint8))

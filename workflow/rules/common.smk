@@ -93,7 +93,7 @@ def code_digest(*modules):
 
 def source_files(wildcards):
     """The user's own files of a genome, as far as they exist; the rule itself explains a missing one."""
-    paths = (SOURCES[wildcards.genome].get(key) for key in ("path", "annotation"))
+    paths = (SOURCES[wildcards.genome].get(key) for key in ("path", "annotation", "aliases"))
     return [path for path in paths if path and pathlib.Path(path).is_file()]
 
 

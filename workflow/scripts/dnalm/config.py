@@ -36,6 +36,11 @@ class GenomeSource(Section):
     embedded: str | None = Field(None, description="Name of a genome that ships in resources/genomes.")
     path: str | None = Field(None, description="GenBank file, or FASTA; plain, gzip or bgzip.")
     annotation: str | None = Field(None, description="GFF3 for a FASTA given by `path`.")
+    aliases: str | None = Field(
+        None,
+        description="Table for contig names of a GFF3 that are neither those of the FASTA nor recognised: name in the "
+        "GFF3, tab, contig; contig - leaves its features out.",
+    )
     ncbi: str | None = Field(None, description="NCBI accession; the file is looked up in the folders of DNALM_DATA.")
     file: str | None = Field(None, description="File name of an `ncbi` genome inside a folder of DNALM_DATA.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum that the file must have.")
@@ -58,6 +63,8 @@ class GenomeSource(Section):
             raise ValueError("give exactly one of embedded, path and ncbi")
         if self.ncbi and not self.file:
             raise ValueError("an ncbi genome needs `file`, its name inside a folder of DNALM_DATA")
+        if self.aliases and not self.annotation:
+            raise ValueError("aliases are for the contig names of an `annotation`")
         return self
 
 

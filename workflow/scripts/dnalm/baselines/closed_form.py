@@ -9,6 +9,7 @@ decoder and its fit on validation blocks are shared: the comparison is about wha
 import numpy as np
 
 from dnalm.io.labels import GeneLabels
+from dnalm.sequence.alphabet import reverse_complement
 
 ORDER, PSEUDO = 5, 1.0
 
@@ -24,34 +25,56 @@ def kmer_index(codes: np.ndarray, k: int) -> np.ndarray:
     return np.where(valid, index, -1)
 
 
-def _indices(genome):
-    """k-mer that ends at each base along the forward, then along the reverse strand, both in forward order."""
-    codes = np.asarray(genome.codes) & 7
-    yield kmer_index(codes, ORDER + 1)
-    yield kmer_index(np.where(codes < 4, 3 - codes, 4)[::-1], ORDER + 1)[::-1]
+def coding_gain(genome, members, usable: np.ndarray) -> np.ndarray:
+    """Log-likelihood ratios (k-mers, 3) of a base under each codon position's model against the non-coding model.
 
-
-def coding_gain(genome, labels: GeneLabels, training: np.ndarray) -> np.ndarray:
-    """Log-likelihood ratio of a k-mer's last base under each codon position's model against the non-coding model.
-
-    Float64 (k-mers, 3); ``training`` is a bool mask of global positions whose labels may be used.
+    Parameters
+    ----------
+    members : callable
+        ``members(span, column)`` is a bool mask of the bases in a global slice that are of one class alone: 0 non-
+        coding, 1 to 3 the codon positions of the forward and 4 to 6 of the reverse strand.
+    usable : bool (length,)
+        Positions whose labels may be counted.
     """
     counts = np.full((4, 4 ** (ORDER + 1)), PSEUDO)
-    for side, index in enumerate(_indices(genome)):
-        usable = training & labels.known & (index >= 0)
-        for row, column in enumerate((0, *(1 + 3 * side + np.arange(3)))):
-            counts[row] += np.bincount(index[usable & (labels.classes[:, column] == 1)], minlength=counts.shape[1])
+    for c in genome.contigs.itertuples(index=False):
+        span = slice(c.offset, c.offset + c.length)
+        codes = np.asarray(genome.codes[span]) & 7
+        for side in (0, 1):
+            index = _strand_index(codes, side)
+            here = usable[span] & (index >= 0)
+            for row, column in enumerate((0, *(1 + 3 * side + np.arange(3)))):
+                counts[row] += np.bincount(index[here & members(span, column)], minlength=counts.shape[1])
     table = counts.reshape(4, -1, 4)
     logp = np.log(table / table.sum(2, keepdims=True)).reshape(4, -1)
     return (logp[1:] - logp[0]).T
 
 
-def coding_odds(genome, gain: np.ndarray) -> np.ndarray:
-    """`coding_gain` at every base, (length, 6), 0 where there is no k-mer.
+def score_coding(codes: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """The ratios of `coding_gain` for every base, (length, 6); 0 near an N or the beginning.
 
     The 3 columns of the reverse strand are those of the reverse complement, in forward order.
     """
-    return np.concatenate([np.where(i[:, None] >= 0, gain[i], 0.0) for i in _indices(genome)], axis=1)
+    indices = (_strand_index(codes, side) for side in (0, 1))
+    return np.concatenate([np.where(index[:, None] >= 0, gain[index], 0.0) for index in indices], axis=1)
+
+
+def _strand_index(codes: np.ndarray, side: int) -> np.ndarray:
+    """`kmer_index` of codes 0..4 read along a strand, in forward order."""
+    if side == 0:
+        return kmer_index(codes, ORDER + 1)
+    return kmer_index(reverse_complement(codes), ORDER + 1)[::-1]
+
+
+def genes_gain(genome, labels: GeneLabels, training: np.ndarray) -> np.ndarray:
+    """`coding_gain` of labelled genes, counted where ``training`` (bool mask of global positions) allows it."""
+    return coding_gain(genome, lambda span, column: labels.classes[span, column] == 1, training & labels.known)
+
+
+def coding_odds(genome, gain: np.ndarray) -> np.ndarray:
+    """`score_coding` of all contigs, (length, 6)."""
+    contigs = genome.contigs["contig"]
+    return np.concatenate([score_coding(np.asarray(genome.contig_codes(name)) & 7, gain) for name in contigs])
 
 
 def closed_form_predictions(genome, gain: np.ndarray):

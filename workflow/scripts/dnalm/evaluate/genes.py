@@ -13,6 +13,7 @@ import pandas as pd
 from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
 from dnalm.io.labels import whole_genes
+from dnalm.sequence.splits import blocks_of, place_in
 
 
 def keys(table: pd.DataFrame, lengths: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -24,21 +25,6 @@ def keys(table: pd.DataFrame, lengths: dict[str, int]) -> tuple[np.ndarray, np.n
     stop = place + np.where(plus, end, start).astype(str)
     begin = place + np.where(plus, start, end).astype(str)
     return stop.to_numpy(dtype=object), begin.to_numpy(dtype=object)
-
-
-def blocks_of(splits: pd.DataFrame, genome, split: str) -> pd.DataFrame:
-    """Blocks of one split of a genome: contig, start, end."""
-    return genome.rows(splits[splits["split"] == split])[["contig", "start", "end"]].reset_index(drop=True)
-
-
-def place_in(table: pd.DataFrame, blocks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(overlaps a block, lies wholly inside one) for every row."""
-    overlaps, inside = np.zeros((2, len(table)), dtype=bool)
-    for b in blocks.itertuples(index=False):
-        here = (table["contig"] == b.contig).to_numpy()
-        overlaps |= here & (table["start"] < b.end).to_numpy() & (table["end"] > b.start).to_numpy()
-        inside |= here & (table["start"] >= b.start).to_numpy() & (table["end"] <= b.end).to_numpy()
-    return overlaps, inside
 
 
 class GeneTruth:
@@ -69,8 +55,8 @@ class GeneTruth:
     def unit_sums(self, judged: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
         """Per unit: genes, calls, right stops, right starts; a gene or call belongs to the unit of its middle."""
         sums = np.zeros((len(units), 4))
-        np.add.at(sums[:, 0], _unit(self.genes, units), 1)
-        slot = _unit(judged, units)
+        np.add.at(sums[:, 0], unit_of(self.genes, units), 1)
+        slot = unit_of(judged, units)
         for column, values in enumerate((1, judged["right_stop"], judged["right_start"]), 1):
             np.add.at(sums[:, column], slot, values)
         return sums
@@ -85,7 +71,8 @@ def unit_table(blocks: pd.DataFrame, unit: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _unit(table: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
+def unit_of(table: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
+    """Number of the unit that the middle of each row lies in."""
     middle = ((table["start"] + table["end"]) // 2).to_numpy()
     slot = np.zeros(len(table), dtype=np.int64)
     for i, u in enumerate(units.itertuples(index=False)):
@@ -93,7 +80,7 @@ def _unit(table: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
     return slot
 
 
-def _over(numerator, *denominators):
+def over(numerator, *denominators):
     """A statistic of (genes, calls, right stops, right starts): weighted column over the sum of columns."""
 
     def statistic(sums):
@@ -104,11 +91,11 @@ def _over(numerator, *denominators):
 
 
 STATISTICS = {
-    "gene_sensitivity_3prime": _over((2, 1), 0),
-    "gene_precision_3prime": _over((2, 1), 1),
-    "gene_f1_3prime": _over((2, 2), 0, 1),
-    "gene_f1_exact": _over((3, 2), 0, 1),
-    "start_accuracy": _over((3, 1), 2),
+    "gene_sensitivity_3prime": over((2, 1), 0),
+    "gene_precision_3prime": over((2, 1), 1),
+    "gene_f1_3prime": over((2, 2), 0, 1),
+    "gene_f1_exact": over((3, 2), 0, 1),
+    "start_accuracy": over((3, 1), 2),
 }
 
 
@@ -136,15 +123,23 @@ def evaluate_genes(cds, splits, genome, finders: dict[str, pd.DataFrame], settin
         weights = draws_of(len(units), settings["bootstrap"], seed)
         sums = {method: truth.unit_sums(truth.judge(calls), units) for method, calls in finders.items()}
         where = {**common, "dataset": dataset, "split": split, "stratum": "all"}
-        for metric, statistic in STATISTICS.items():
-            for method, unit_sums in sums.items():
-                value, low, high = bootstrap(statistic, unit_sums, weights)
-                row = {"method": method, "metric": metric, "value": value, "ci_low": low, "ci_high": high}
-                metrics.append({**where, **row, "n": len(truth.genes), "seed": seed})
-                if method != "dnalm":
-                    value, low, high = paired(statistic, sums["dnalm"], unit_sums, weights)
-                    row = {"metric": metric, "method_a": "dnalm", "method_b": method, "difference": value}
-                    pair = {**where, **row, "ci_low": low, "ci_high": high, "n": len(truth.genes)}
-                    pair.pop("splits_sha256")
-                    comparisons.append({**pair, "unit": f"{settings['unit']} bp"})
+        rows = metric_rows(sums, STATISTICS, weights, where, len(truth.genes), seed, settings["unit"])
+        metrics, comparisons = metrics + rows[0], comparisons + rows[1]
+    return metrics, comparisons
+
+
+def metric_rows(sums: dict[str, np.ndarray], statistics: dict, weights: np.ndarray, where: dict, n: int, seed, unit):
+    """Rows of metrics of every method, and of comparisons with ``dnalm``, from sums over units (units, k)."""
+    metrics, comparisons = [], []
+    for metric, statistic in statistics.items():
+        for method, unit_sums in sums.items():
+            value, low, high = bootstrap(statistic, unit_sums, weights)
+            row = {"method": method, "metric": metric, "value": value, "ci_low": low, "ci_high": high}
+            metrics.append({**where, **row, "n": n, "seed": seed})
+            if method != "dnalm" and "dnalm" in sums:
+                value, low, high = paired(statistic, sums["dnalm"], unit_sums, weights)
+                row = {"metric": metric, "method_a": "dnalm", "method_b": method, "difference": value}
+                pair = {**where, **row, "ci_low": low, "ci_high": high, "n": n}
+                pair.pop("splits_sha256")
+                comparisons.append({**pair, "unit": f"{unit} bp"})
     return metrics, comparisons

@@ -31,6 +31,7 @@ TOLERANCES = {
     "base_f1": 0.02,
     "brier": 0.01,
     "ece": 0.01,
+    **{f"{a}_{b}_structure": 0.02 for a in ("base", "exon", "gene") for b in ("sensitivity", "precision", "f1")},
 }
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.patches import Patch, Polygon
 from matplotlib.ticker import MaxNLocator
 
-from dnalm.evaluate.genes import blocks_of, keys
+from dnalm.evaluate.genes import keys
 from dnalm.figures.style import (
     FAINT,
     INK,
@@ -24,6 +24,7 @@ from dnalm.figures.style import (
 )
 from dnalm.io.annotation import rna_genes
 from dnalm.io.labels import genome_cds, whole_genes
+from dnalm.sequence.splits import blocks_of
 
 #: Bases of the view, and how far apart the windows lie that it is chosen from.
 VIEW, STEP = 20_000, 1000

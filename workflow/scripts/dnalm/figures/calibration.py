@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from dnalm.evaluate.bases import BINS, coding_probability, reliability
-from dnalm.evaluate.genes import GeneTruth, blocks_of
+from dnalm.evaluate.genes import GeneTruth
 from dnalm.figures.style import (
     FAINT,
     PAGE,
@@ -20,7 +20,7 @@ from dnalm.figures.style import (
     pick,
     with_interval,
 )
-from dnalm.sequence.splits import split_intervals
+from dnalm.sequence.splits import blocks_of, split_intervals
 
 SCORES = ["brier", "ece"]
 REFERENCE = "majority"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from dnalm.evaluate.genes import GeneTruth, blocks_of, precision_recall
+from dnalm.evaluate.genes import GeneTruth, precision_recall
 from dnalm.figures.style import (
     FAINT,
     PAGE,
@@ -21,6 +21,7 @@ from dnalm.figures.style import (
     pick,
     with_interval,
 )
+from dnalm.sequence.splits import blocks_of
 
 #: Methods whose scores give a curve, and those that are one point.
 CURVES = ["dnalm", "dnalm_random_init", "dnalm_memory_only", "closed_form"]

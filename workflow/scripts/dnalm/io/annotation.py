@@ -18,6 +18,7 @@ from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqFeature import AfterPosition, BeforePosition
 
 from dnalm.errors import InputError
+from dnalm.io.contig_names import LANDMARKS
 from dnalm.io.fasta import numbered_lines, open_text
 from dnalm.io.tables import atomic_path
 
@@ -108,12 +109,13 @@ def _row(contig, part, kind, phase, identifier, keep) -> dict:
     }
 
 
-def read_gff3(path, lengths: dict[str, int], circular=frozenset()) -> list[dict]:
+def read_gff3(path, lengths: dict[str, int], circular=frozenset(), names=None) -> list[dict]:
     """Feature rows of a GFF3 file, checked against the contigs' ``lengths``.
 
-    On contigs named in ``circular`` a feature that runs past the end is split at the origin.
+    On contigs named in ``circular`` a feature that runs past the end is split at the origin. ``names`` says which
+    contig a name of the file is (`dnalm.io.contig_names.match_contigs`), None for those whose features are left out.
     """
-    rows = []
+    rows, names = [], {} if names is None else names
     for number, line in numbered_lines(path):
         if line.startswith(b"##FASTA"):
             break
@@ -123,21 +125,11 @@ def read_gff3(path, lengths: dict[str, int], circular=frozenset()) -> list[dict]
         fields = line.decode("utf-8", "replace").split("\t")
         if len(fields) != 9:
             raise InputError(f"{len(fields)} columns instead of 9", where, "GFF3 has nine columns separated by tabs")
-        if fields[2] not in ("region", "source", "chromosome"):
+        fields[0] = names.get(fields[0], fields[0])
+        if fields[2] not in LANDMARKS and fields[0] is not None:
             rows += _gff_rows(fields, where, number, lengths, circular)
     _mark_pseudo(rows)
     return rows
-
-
-def circular_contigs(path) -> set[str]:
-    """Contigs that a GFF3 file calls circular (``Is_circular=true`` of a region or chromosome line)."""
-    named = set()
-    for _, line in numbered_lines(path):
-        if line.startswith(b"##FASTA"):
-            break
-        if not line.startswith(b"#") and b"is_circular=true" in line.lower():
-            named.add(line.partition(b"\t")[0].decode("utf-8", "replace"))
-    return named
 
 
 def _name_part(kind: str, parent: str | None, number: int) -> str:
@@ -198,7 +190,7 @@ def coding_sequences(features: pd.DataFrame, lengths: dict[str, int], circular=N
     ``circular`` names the circular contigs; without it, every contig may be circular.
     """
     rows = []
-    for (contig, identifier), group in features[features["type"] == "CDS"].groupby(["contig", "id"], sort=False):
+    for (contig, identifier), group in _each_parent(features).groupby(["contig", "id"], sort=False):
         keep = json.loads(group["attributes"].iloc[0])
         spans = sorted(zip(group["start"], group["end"], strict=True))
         crosses = (
@@ -225,6 +217,22 @@ def coding_sequences(features: pd.DataFrame, lengths: dict[str, int], circular=N
     columns = ["contig", "start", "end", "strand", "id", "parts", "pseudo", "partial", "crosses_origin"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(["contig", "start", "end"], kind="stable").reset_index(drop=True)
+
+
+def _each_parent(features: pd.DataFrame) -> pd.DataFrame:
+    """CDS parts; one without an ID that several transcripts share (FlyBase) is there once for each of them."""
+    cds, proteins = features[features["type"] == "CDS"], protein_ids(features)
+    shared = (cds["id"] == "CDS:" + cds["parent"]) & cds["parent"].str.contains(",")
+    owners = [
+        [f"CDS:{owner}" for owner in parent.split(",") if owner and owner not in proteins] if several else [own]
+        for own, parent, several in zip(cds["id"], cds["parent"], shared, strict=True)
+    ]
+    return cds.assign(id=owners).explode("id")
+
+
+def protein_ids(features: pd.DataFrame) -> set[str]:
+    """Ids of proteins, which TAIR names as parents of coding sequences beside the transcripts."""
+    return set(features.loc[features["type"].isin(["protein", "polypeptide"]), "id"])
 
 
 def _across_origin(spans, length: int):

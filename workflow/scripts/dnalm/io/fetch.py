@@ -19,6 +19,7 @@ class LocalGenome:
     sequence: Path
     annotation: Path | None
     provenance: dict = field(default_factory=dict)
+    aliases: Path | None = None
 
 
 def resolve_source(source: dict, embedded: Path = EMBEDDED) -> LocalGenome:
@@ -45,8 +46,9 @@ def _embedded(name: str, folder: Path) -> LocalGenome:
         near = difflib.get_close_matches(name, known, 1) or known
         raise InputError(f"no embedded genome {name!r}", "genomes: embedded", f"Known: {', '.join(near)}")
     facts = json.loads(record.read_text())
-    source = {"sha256": facts["sha256"]}
-    return _local(record.parent / facts["file"], None, source, {"kind": "embedded", "name": name, **facts})
+    annotation = record.parent / facts["annotation"] if "annotation" in facts else None
+    source = {key: facts[key] for key in ("sha256", "annotation_sha256") if key in facts}
+    return _local(record.parent / facts["file"], annotation, source, {"kind": "embedded", "name": name, **facts})
 
 
 def _offline(source: dict) -> LocalGenome:
@@ -72,14 +74,23 @@ def _existing(path, key: str) -> Path:
 
 
 def _local(sequence: Path, annotation: Path | None, source: dict, facts: dict) -> LocalGenome:
-    digest = sha256_of(sequence)
-    if source.get("sha256") and source["sha256"] != digest:
-        raise InputError(
-            f"sha256 is {digest}, expected {source['sha256']}",
-            str(sequence),
-            "The file is damaged or another release: fetch it again or correct the checksum",
-        )
+    digest = _checked_sha256(sequence, source.get("sha256"))
     record = {**facts, "file": sequence.name, "bytes": sequence.stat().st_size, "sha256": digest}
     if annotation:
-        record |= {"annotation": annotation.name, "annotation_sha256": sha256_of(annotation)}
-    return LocalGenome(sequence, annotation, record)
+        digest = _checked_sha256(annotation, source.get("annotation_sha256"))
+        record |= {"annotation": annotation.name, "annotation_sha256": digest}
+    aliases = _existing(source["aliases"], "genomes: aliases") if source.get("aliases") else None
+    if aliases:
+        record |= {"aliases": aliases.name, "aliases_sha256": sha256_of(aliases)}
+    return LocalGenome(sequence, annotation, record, aliases)
+
+
+def _checked_sha256(path: Path, expected: str | None) -> str:
+    digest = sha256_of(path)
+    if expected and expected != digest:
+        raise InputError(
+            f"sha256 is {digest}, expected {expected}",
+            str(path),
+            "The file is damaged or another release: fetch it again or correct the checksum",
+        )
+    return digest

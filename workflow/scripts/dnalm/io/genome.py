@@ -10,14 +10,8 @@ import numpy as np
 import pandas as pd
 
 from dnalm.errors import InputError
-from dnalm.io.annotation import (
-    circular_contigs,
-    coding_sequences,
-    features_gff3,
-    features_table,
-    read_genbank,
-    read_gff3,
-)
+from dnalm.io.annotation import coding_sequences, features_gff3, features_table, read_genbank, read_gff3
+from dnalm.io.contig_names import match_contigs, read_aliases, read_landmarks
 from dnalm.io.fasta import read_fasta, write_fasta
 from dnalm.io.fetch import LocalGenome
 from dnalm.io.tables import atomic_folder, atomic_path, write_json, write_parquet
@@ -83,17 +77,24 @@ def _read(files: LocalGenome, source: dict):
         contigs = [(contig, sequence) for contig, sequence, _ in records]
         circular = {contig: round_ for contig, _, round_ in records}
     else:
-        contigs, rows = list(read_fasta(files.sequence)), []
-        marked = circular_contigs(files.annotation) if files.annotation else set()
-        if source.get("circular") is not None:
-            marked = set(dict(contigs)) if source["circular"] else set()
+        contigs = list(read_fasta(files.sequence))
+        rows, marked = _read_annotation(files, contigs, source) if files.annotation else ([], set())
         circular = {contig: contig in marked for contig, _ in contigs}
-        if files.annotation:
-            lengths = {contig: len(sequence) for contig, sequence in contigs}
-            rows = read_gff3(files.annotation, lengths, {contig for contig in circular if circular[contig]})
     if source.get("circular") is not None:
         circular = dict.fromkeys(circular, source["circular"])
     return contigs, rows, circular
+
+
+def _read_annotation(files: LocalGenome, contigs, source: dict) -> tuple[list[dict], set[str]]:
+    """Feature rows of a GFF3 file on the contigs of the sequence, and the contigs that are circular."""
+    lengths = {contig: len(sequence) for contig, sequence in contigs}
+    landmarks = read_landmarks(files.annotation)
+    aliases = read_aliases(files.aliases, lengths) if files.aliases else None
+    names = match_contigs(landmarks, lengths, files.annotation, aliases)
+    circular = {names.get(name, name) for name, landmark in landmarks.items() if landmark.circular}
+    if source.get("circular") is not None:
+        circular = set(lengths) if source["circular"] else set()
+    return read_gff3(files.annotation, lengths, circular, names), circular
 
 
 def _slice(contigs, rows, region):
@@ -115,9 +116,10 @@ def _slice(contigs, rows, region):
 
 
 def _annotated_code(features: pd.DataFrame) -> int | None:
+    """The genetic code that most CDS name; None if most name none (a nuclear genome whose mitochondrion does)."""
     codes = Counter(json.loads(a).get("transl_table") for a in features.loc[features["type"] == "CDS", "attributes"])
-    codes.pop(None, None)
-    return int(codes.most_common(1)[0][0]) if codes else None
+    commonest = codes.most_common(1)[0][0] if codes else None
+    return int(commonest) if commonest else None
 
 
 def _write_codes(name: str, contigs, circular, code: int, folder: Path):

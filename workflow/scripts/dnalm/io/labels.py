@@ -95,7 +95,7 @@ def require_genes(genome, labels: GeneLabels, splits) -> None:
     """
     place = split_labels(genome, splits)
     for name in ("train", "validation"):
-        if not (labels.starts.any(1) & (place == SPLITS.index(name))).any():
+        if not (labels.starts[:].any(1) & (place == SPLITS.index(name))).any():
             raise InputError(
                 f"no annotated genes in the {name} blocks",
                 f"genomes: {', '.join(genome.names)}",

@@ -216,3 +216,18 @@ def split_labels(genome, splits: pd.DataFrame) -> np.ndarray:
         for start, end in split_intervals(genome, splits, split):
             labels[start:end] = number
     return labels
+
+
+def blocks_of(splits: pd.DataFrame, genome, split: str) -> pd.DataFrame:
+    """Blocks of one split of a genome: contig, start, end."""
+    return genome.rows(splits[splits["split"] == split])[["contig", "start", "end"]].reset_index(drop=True)
+
+
+def place_in(table: pd.DataFrame, blocks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """(overlaps a block, lies wholly inside one) for every row."""
+    overlaps, inside = np.zeros((2, len(table)), dtype=bool)
+    for b in blocks.itertuples(index=False):
+        here = (table["contig"] == b.contig).to_numpy()
+        overlaps |= here & (table["start"] < b.end).to_numpy() & (table["end"] > b.start).to_numpy()
+        inside |= here & (table["start"] >= b.start).to_numpy() & (table["end"] <= b.end).to_numpy()
+    return overlaps, inside

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from dnalm.baselines.closed_form import closed_form_predictions, coding_gain
+from dnalm.baselines.closed_form import closed_form_predictions, genes_gain
 from dnalm.baselines.finders import LENGTHS, longest_orfs
 from dnalm.io.labels import gene_labels, genome_cds, require_genes, whole_genes
 from dnalm.sequence.splits import SPLITS, split_labels
@@ -19,7 +19,7 @@ def closed_form_genes(genome, features: pd.DataFrame, splits, min_length: int) -
     labels = gene_labels(genome, features)
     require_genes(genome, labels, splits)
     training = split_labels(genome, splits) == SPLITS.index("train")
-    gain, matrix = coding_gain(genome, labels, training), learn_starts(genome, labels, splits)
+    gain, matrix = genes_gain(genome, labels, training), learn_starts(genome, labels, splits)
     decoder, found = None, {}
     for name in tuned_first(genome, splits):
         part = genome.part(name)

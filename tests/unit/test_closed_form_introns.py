@@ -1,0 +1,116 @@
+"""The closed-form finder for genes with introns: against its relative without introns, plain loops, and end to end."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.genomes import genome_of
+from helpers.structures import feature_rows, mirrored, planted_introns
+
+from dnalm.baselines.closed_form import coding_odds, genes_gain
+from dnalm.baselines.closed_form_introns import GAINS, WINDOWS, closed_form_introns
+from dnalm.io.annotation import features_table
+from dnalm.io.labels import gene_labels
+from dnalm.io.transcript_labels import transcript_labels
+from dnalm.io.transcripts import read_transcripts
+from dnalm.sequence.alphabet import reverse_complement
+from dnalm.sequence.gene_structure import CLASSES, SITES
+from dnalm.sequence.start_context import NEVER, PSEUDO
+from dnalm.tasks.structure_truth import StructureTruth
+from dnalm.tasks.structures import StructureDecoder, call_structures, fit_structures
+
+
+def scored(planted, training=None):
+    labels = transcript_labels(planted.genome, read_transcripts(planted.genome, planted.features))
+    training = np.ones(len(planted.genome.codes), bool) if training is None else training
+    return labels, closed_form_introns(planted.genome, labels, training)
+
+
+def contigs_of(genome):
+    return list(genome.contigs.itertuples(index=False))
+
+
+def test_coding_scores_of_genes_in_one_piece_are_those_of_the_finder_without_introns():
+    planted = planted_introns(3, genes=20)
+    single = [gene for gene in planted.genes if len(gene[2]) == 1]
+    rows = [row for n, (c, s, parts) in enumerate(single) for row in feature_rows(c, s, parts, n)]
+    features = features_table(rows)
+    training = np.arange(len(planted.genome.codes)) % 4000 < 3000
+    labels = transcript_labels(planted.genome, read_transcripts(planted.genome, features))
+    emissions, _ = closed_form_introns(planted.genome, labels, training)(contigs_of(planted.genome)[0])
+    expected = coding_odds(planted.genome, genes_gain(planted.genome, gene_labels(planted.genome, features), training))
+    np.testing.assert_allclose(emissions[:, GAINS], expected, atol=1e-5)
+    others = [i for i in range(len(CLASSES)) if i not in GAINS]
+    assert not emissions[:, others].any()
+
+
+@pytest.mark.parametrize("name", ["donor", "acceptor"])
+def test_site_scores_equal_plain_loops(name):
+    planted = planted_introns(4, genes=6)
+    size = len(planted.genome.codes)
+    training = np.arange(size) < size // 2
+    labels, finder = scored(planted, training)
+    _, sites = finder(contigs_of(planted.genome)[0])
+    left, right = WINDOWS[name]
+    codes = np.asarray(planted.genome.codes)
+    real, candidate = labels.sites(name)[:], labels.candidates(name)[:]
+
+    def around(place, side):
+        text = [place + (j if side == 0 else -j) for j in range(-left, right)]
+        bases = [codes[i] if 0 <= i < size else 4 for i in text]
+        return [b if side == 0 or b == 4 else 3 - b for b in bases]
+
+    counts = np.full((2, left + right, 5), PSEUDO)
+    for place, side in np.argwhere(candidate & training[:, None]):
+        for column, base in enumerate(around(place, side)):
+            counts[int(real[place, side]), column, base] += 1
+    matrix = np.diff(np.log(counts / counts.sum(2, keepdims=True)), axis=0)[0]
+    for side in (0, 1):
+        got = sites[:, 2 * SITES.index(name) + side]
+        assert (got[~candidate[:, side]] == NEVER).all()
+        for place in np.flatnonzero(candidate[:, side])[::17]:
+            bases = around(place, side)
+            assert got[place] == pytest.approx(matrix[np.arange(left + right), bases].sum(), abs=1e-4)
+
+
+def test_the_reverse_complement_mirrors_all_scores():
+    planted = planted_introns(5, genes=12)
+    _, finder = scored(planted)
+    emissions, sites = finder(contigs_of(planted.genome)[0])
+    size = len(planted.genome.codes)
+    flipped = genome_of(reverse_complement(planted.genome.codes), code=1)
+    rows = []
+    for n, (c, s, parts) in enumerate(planted.genes):
+        rows += feature_rows(c, "-" if s == "+" else "+", [(size - b, size - a) for a, b in parts[::-1]], n)
+    labels = transcript_labels(flipped, read_transcripts(flipped, features_table(rows)))
+    other = closed_form_introns(flipped, labels, np.ones(size, bool))(contigs_of(flipped)[0])
+    _, back, marks = mirrored(flipped.codes, *other)
+    np.testing.assert_allclose(back, emissions, atol=1e-5)
+    np.testing.assert_allclose(marks, sites, atol=1e-4)
+
+
+def test_labels_outside_of_training_are_not_looked_at():
+    planted = planted_introns(6, genes=12)
+    size = len(planted.genome.codes)
+    training = np.arange(size) < size // 2
+    _, finder = scored(planted, training)
+    inside = [g for g in planted.genes if g[2][0][0] < size // 2 + 600]
+    rows = [row for n, (c, s, parts) in enumerate(inside) for row in feature_rows(c, s, parts, n)]
+    labels = transcript_labels(planted.genome, read_transcripts(planted.genome, features_table(rows)))
+    fewer = closed_form_introns(planted.genome, labels, training)
+    for a, b in zip(finder(contigs_of(planted.genome)[0]), fewer(contigs_of(planted.genome)[0]), strict=True):
+        np.testing.assert_array_equal(a, b)
+    _, everything = scored(planted)
+    assert (everything(contigs_of(planted.genome)[0])[0] != finder(contigs_of(planted.genome)[0])[0]).any()
+
+
+def test_planted_genes_of_another_contig_are_found():
+    planted = planted_introns(7, genes=60, contigs=3, codons=90)
+    first, second, third = contigs_of(planted.genome)
+    training = np.arange(len(planted.genome.codes)) < second.offset
+    table = read_transcripts(planted.genome, planted.features)
+    _, finder = scored(planted, training)
+    blocks = [pd.DataFrame({"contig": [c.contig], "start": [0], "end": [c.length]}) for c in (second, third)]
+    decoder = fit_structures(planted.genome, finder, table, blocks[0], StructureDecoder())
+    calls = call_structures(planted.genome, finder, decoder)
+    gene, exon = StructureTruth(table, blocks[1]).quality(calls)
+    assert first.length > 10_000 and gene > 0.8 and exon > 0.85

@@ -1,0 +1,67 @@
+"""AUGUSTUS (Stanke et al. 2008) beside dnalm's genes with introns: run as a program, its calls in the same table.
+
+AUGUSTUS is run as a subprocess, as it is installed; nothing of it is linked or copied, and nothing else needs it. Its
+species model was trained elsewhere, maybe on the very genes that are held out here; the comparison favours it then.
+"""
+
+import logging
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dnalm.errors import InputError
+from dnalm.io.annotation import features_table, read_gff3
+from dnalm.io.transcripts import read_transcripts
+from dnalm.sequence.alphabet import decode as letters
+
+log = logging.getLogger(__name__)
+OPTIONS = ("--gff3=on", "--stopCodonExcludedFromCDS=false", "--protein=off", "--codingseq=off", "--introns=off")
+INSTALL = "Install it (Debian: apt-get install augustus; conda: bioconda's augustus), or leave this comparison out"
+
+
+def augustus_genes(genome, species: str, contigs=None) -> pd.DataFrame:
+    """Genes that AUGUSTUS calls with the model of a ``species``: the columns of `dnalm.io.transcripts` and ``score``.
+
+    The score is the posterior probability that AUGUSTUS gives a transcript. ``contigs`` limits it to some contigs.
+
+    Raises
+    ------
+    InputError
+        If AUGUSTUS is not on PATH, or fails.
+    """
+    program = shutil.which("augustus")
+    if program is None:
+        raise InputError("augustus is not on PATH", f"species {species}", INSTALL)
+    names = list(genome.contigs["contig"]) if contigs is None else list(contigs)
+    with tempfile.TemporaryDirectory() as folder:
+        fasta, calls = Path(folder, "genome.fa"), Path(folder, "calls.gff3")
+        with open(fasta, "w") as out:
+            for name in names:
+                out.write(f">{name}\n{letters(np.asarray(genome.contig_codes(name)) & 7)}\n")
+        with open(calls, "w") as out:
+            done = subprocess.run(
+                [program, f"--species={species}", *OPTIONS, str(fasta)], stdout=out, stderr=subprocess.PIPE, text=True,
+                check=False,
+            )  # fmt: skip
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise InputError(f"augustus failed: {reason}", f"species {species}", "augustus --species=help lists models")
+        return read_augustus(calls, genome)
+
+
+def read_augustus(path, genome) -> pd.DataFrame:
+    """The transcripts of a GFF3 file of AUGUSTUS, with their scores."""
+    lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
+    scores = {}
+    for line in Path(path).read_text().splitlines():
+        fields = line.split("\t")
+        if len(fields) == 9 and fields[2] == "transcript":
+            scores[re.search(r"ID=([^;]+)", fields[8]).group(1)] = float(fields[5])
+    table = read_transcripts(genome, features_table(read_gff3(path, lengths)))
+    log.info("AUGUSTUS calls %d transcripts", len(table))
+    return table.assign(score=table["id"].map(scores).astype(float))

@@ -1,0 +1,210 @@
+"""Contig names of an annotation and of a sequence brought together.
+
+A FASTA file of Ensembl calls a yeast chromosome ``I``, the GFF3 of RefSeq ``NC_001133.9``. A name of the annotation
+finds its contig by, in this order: the user's table of aliases; the same name; what its landmark line says (``Name``,
+``chromosome``, ``Alias``, ``genome=mitochondrion``), compared as it stands and in common forms (``chr1`` is ``1``,
+``chrM`` is ``MT``); its length, if only one contig has it. Where the annotation says how long a contig is, the sequence
+must be as long, whatever the names. Nothing is guessed: what is left over or could be two things is an error.
+"""
+
+import logging
+import re
+import urllib.parse
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from dnalm.errors import InputError
+from dnalm.io.fasta import numbered_lines
+
+log = logging.getLogger(__name__)
+
+#: Feature types of lines that describe a whole contig.
+LANDMARKS = ("region", "source", "chromosome", "supercontig", "scaffold", "contig")
+ORGANELLES = {
+    "mt": ("m", "mt", "mito", "mtdna", "mitochondrion", "mitochondria", "mitochondrial"),
+    "pt": ("c", "pt", "ptdna", "cpdna", "chloroplast", "plastid"),
+}
+#: A line of the alias table with this in place of a contig leaves the features of a name out.
+LEFT_OUT = "-"
+FIX = "Give a table with a line 'name in the annotation, tab, contig' as `aliases` (contig - leaves its features out)"
+
+
+@dataclass
+class Landmark:
+    """What an annotation says of one contig.
+
+    Other names, length in bases (None if unsaid), line of the first feature, end of the last one, circularity.
+    """
+
+    names: set[str] = field(default_factory=set)
+    length: int | None = None
+    line: int | None = None
+    end: int = 0
+    circular: bool = False
+
+
+def read_landmarks(path) -> dict[str, Landmark]:
+    """The contigs of a GFF3 file; ``line`` is that of the first feature on the contig, None if there is none."""
+    found: dict[str, Landmark] = defaultdict(Landmark)
+    for number, line in numbered_lines(path):
+        if line.startswith(b"##FASTA"):
+            break
+        text = line.decode("utf-8", "replace")
+        words = text.split()
+        if text.startswith("##sequence-region") and len(words) == 4 and words[2] == "1" and words[3].isdecimal():
+            found[words[1]].length = int(words[3])
+        fields = text.split("\t")
+        if text.startswith("#") or len(fields) != 9:
+            continue
+        if fields[2] not in LANDMARKS:
+            mark = found[fields[0]]
+            mark.line, mark.end = mark.line or number, max(mark.end, int(fields[4]) if fields[4].isdecimal() else 0)
+        elif fields[3] == "1" and fields[4].isdecimal():
+            _add_landmark(found[fields[0]], fields)
+        if "is_circular=true" in fields[8].lower():
+            found[fields[0]].circular = True
+    for mark in found.values():
+        if mark.length is not None and mark.end > mark.length and not mark.circular:
+            mark.length = None  # features beyond it: it was the length of a part
+    return dict(found)
+
+
+def _add_landmark(landmark: Landmark, fields: list[str]) -> None:
+    """Names and length from a landmark line; the longest one that begins at base 1 is about the whole contig."""
+    if landmark.length is not None and int(fields[4]) < landmark.length:
+        return
+    landmark.length = int(fields[4])
+    attributes = dict(pair.split("=", 1) for pair in fields[8].split(";") if "=" in pair)
+    values = {k.strip().lower(): urllib.parse.unquote(v) for k, v in attributes.items()}
+    for key in ("name", "chromosome", "alias"):
+        landmark.names |= set(values.get(key, "").split(",")) - {""}
+    if any(values.get("genome") in names for names in ORGANELLES.values()):
+        landmark.names.add(values["genome"])
+
+
+def forms(name: str) -> set[str]:
+    """The name as it is compared: lower case without ``chr``, one word for organelles, accessions without version."""
+    found = set()
+    for piece in (name, *name.split("|")):
+        bare = re.sub(r"^(chromosome|chrom|chr)[_ ]?(?=.)", "", piece.strip().lower())
+        bare = re.sub(r"^([a-z]{1,4}_?\d{5,})\.\d+$", r"\1", bare)
+        organelles = [short for short, names in ORGANELLES.items() if bare in names]
+        if organelles and not (len(bare) == 1 and bare == piece.lower()):  # chrC is the chloroplast's, C may not be
+            bare = organelles[0]
+        found.add(bare)
+    return found - {""}
+
+
+def read_aliases(path, lengths: dict[str, int]) -> dict[str, str | None]:
+    """The user's table: name in the annotation, tab, contig; None for names whose features are left out."""
+    table: dict[str, str | None] = {}
+    for number, line in numbered_lines(path):
+        words = line.decode("utf-8", "replace").split("\t")
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        where = f"{path}:{number}"
+        if len(words) != 2 or not all(word.strip() for word in words):
+            raise InputError(
+                f"{len(words)} columns", where, "Write the annotation's name, a tab, and the contig's name"
+            )
+        name, contig = (word.strip() for word in words)
+        if name in table:
+            raise InputError(f"{name} is there twice", where, "Keep one line")
+        if contig != LEFT_OUT and contig not in lengths:
+            raise InputError(f"contig {contig!r} is not in the sequence", where, f"It has {_some(lengths)}")
+        table[name] = None if contig == LEFT_OUT else contig
+    return table
+
+
+def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path, aliases=None) -> dict[str, str | None]:
+    """Contig of every name of an annotation that has features; None for those that the user leaves out.
+
+    Parameters
+    ----------
+    landmarks : dict
+        From `read_landmarks`.
+    lengths : dict
+        Bases of every contig of the sequence.
+    path
+        The annotation, for messages.
+    aliases : dict, optional
+        From `read_aliases`.
+
+    Raises
+    ------
+    InputError
+        If a name has no contig, could have several, shares one with another name, or differs from it in length.
+    """
+    aliases, used = aliases or {}, {n: m for n, m in landmarks.items() if m.line is not None}
+    names = {name: aliases[name] for name in used if name in aliases}
+    names |= {name: name for name in used if name in lengths and name not in names}
+    how = Counter(aliases=sum(n in aliases for n in names), name=sum(n not in aliases for n in names))
+    known: dict[str, set[str]] = defaultdict(set)
+    for contig in lengths:
+        for form in forms(contig):
+            known[form].add(contig)
+    for name in [n for n in used if n not in names]:
+        names[name], rule = _find(name, used, known, lengths, set(names.values()), path)
+        how[rule] += 1
+    _check(names, used, lengths, path)
+    _tell(names, how, lengths)
+    return names
+
+
+def _find(name, used, known, lengths, taken, path) -> tuple[str, str]:
+    """(contig, rule) for a name that is not itself a contig."""
+    mark, where = used[name], f"{path}:{used[name].line}"
+    free = {c for c in lengths if c not in taken}
+    near = {c for n in {name, *mark.names} for form in forms(n) for c in known[form]} & free
+    if len(near) > 1 and mark.length is not None:
+        near = {c for c in near if lengths[c] == mark.length} or near
+    if not near and mark.length is not None:
+        near = {c for c in free if lengths[c] == mark.length}
+        twins = [n for n, m in used.items() if m.length == mark.length]
+        if len(near) == 1:
+            if len(twins) == 1:
+                return near.pop(), "length"
+            near = set()
+    if not near:
+        raise InputError(f"contig {name!r} is not in the sequence", where, f"It has {_some(lengths)}. {FIX}")
+    if len(near) > 1:
+        raise InputError(f"contig {name!r} of the annotation could be {_some(sorted(near))}", where, FIX)
+    return near.pop(), "landmark"
+
+
+def _check(names, used, lengths, path) -> None:
+    """Refuse two names of one contig, and lengths that differ."""
+    by_contig = defaultdict(list)
+    for name, contig in names.items():
+        if contig is None:
+            continue
+        by_contig[contig].append(name)
+        said, where = used[name].length, f"{path}:{used[name].line}"
+        if said is not None and said != lengths[contig]:
+            raise InputError(
+                f"contig {name} has {said} bases in the annotation, {contig} has {lengths[contig]} in the sequence",
+                where,
+                "Give the annotation of this assembly; if you cut the sequence, take the contig's "
+                "##sequence-region and region lines out",
+            )
+        if len(by_contig[contig]) > 1:
+            raise InputError(f"{' and '.join(by_contig[contig])} of the annotation are both {contig}", where, FIX)
+
+
+def _tell(names, how, lengths) -> None:
+    told = [f"{name} is {contig}" for name, contig in names.items() if contig not in (None, name)]
+    if told:
+        log.info("contig names matched (by %s): %s", _rules(how), _some(told, 20))
+    if left := [name for name, contig in names.items() if contig is None]:
+        log.warning("features on %s are left out, as the alias table says", _some(left))
+    if bare := [contig for contig in lengths if contig not in names.values()]:
+        log.info("%d contigs have no annotation: %s", len(bare), _some(bare))
+
+
+def _rules(how: Counter) -> str:
+    return ", ".join(f"{rule}: {count}" for rule, count in how.items() if count)
+
+
+def _some(names, most: int = 5) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
