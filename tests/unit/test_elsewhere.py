@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers import pretraining
 from helpers.genomes import cds_rows, genome_of, planted_genome
-from helpers.models import SMALL, contigs_of, memory_of, perturbed, random_codes
+from helpers.models import SMALL, contigs_of, memory_of, perturbed, random_codes, tensor
 from helpers.pretend import Away, pretend
 from helpers.tokens import KINDS, token_model
 from helpers.training import Stop, quick
@@ -24,7 +24,7 @@ from dnalm.models.files import write_tensors
 from dnalm.models.heads import GeneModel
 from dnalm.models.networks import NETWORKS
 from dnalm.models.two_sided import TwoSided
-from dnalm.sequence.alphabet import MASK_BIT
+from dnalm.sequence.alphabet import MASK_BIT, N
 from dnalm.sequence.genetic_code import stop_codons
 from dnalm.tasks import annotate
 from dnalm.tasks.compare import score_arm, train_arm
@@ -34,6 +34,7 @@ from dnalm.tasks.scoring import score, score_positions
 from dnalm.training import devices
 from dnalm.training.checkpoint import StateDirectory, checksum
 from dnalm.training.loop import TrainSettings, train
+from dnalm.training.sharding import restore, snapshot
 
 CAUSAL = [name for name, network in NETWORKS.items() if network.causal]
 IN_PIECES = [name for name, network in NETWORKS.items() if network.in_pieces]
@@ -160,6 +161,17 @@ def test_a_step_with_a_carried_state(architecture):
 @pytest.mark.parametrize("kind", ["base", "kmer"])
 def test_a_step_over_tokens(architecture, kind):
     on_both(lambda: language_task(float_token_model(architecture, kind)), a_step)
+
+
+@pytest.mark.parametrize("architecture", NETWORKS)
+def test_states_of_windows_between_padding(architecture):
+    codes = random_codes(4, 2, 40)
+    codes[0, :5] = codes[1, 33:] = N
+
+    def states(model):
+        return [t.numpy(force=True) for t in model.states(tensor(codes).to(model.device))]
+
+    on_both(lambda: float_token_model(architecture, "base"), states)
 
 
 @pytest.mark.parametrize("positions", ["rotary", "sinusoidal"])
@@ -352,6 +364,17 @@ def test_a_training_may_go_on_on_another_device(tmp_path):
     with pretend() as device:
         for number, places in enumerate([("cpu", device), (device, "cpu")]):
             assert_close(interrupted_training(tmp_path / str(number), *places), expected, atol=1e-3)
+
+
+def test_snapshots_take_no_room_on_the_device():
+    with pretend() as device:
+        model = base_model().to(device)
+        kept = snapshot(model)
+        assert all(type(t) is torch.Tensor for t in kept.values())
+        with torch.no_grad():
+            model.tower.embed.weight.zero_()
+        restore(model, kept)
+        assert model.device == device and model.tower.embed.weight.any()
 
 
 def test_tensors_of_a_device_are_saved_like_those_of_the_cpu(tmp_path):
