@@ -25,7 +25,12 @@ SIGNS = {aten._conj.default: aten.conj_physical.default, aten._neg_view.default:
 
 
 class Module(_DummyBackendModule):
-    """What PyTorch asks a maker of hardware for."""
+    """What PyTorch asks a maker of hardware for; outside of `pretend` there is none, for the sake of other tests."""
+
+    there = False
+
+    def is_available(self):
+        return self.there
 
     def get_amp_supported_dtype(self):
         return [torch.float32, torch.bfloat16]
@@ -124,4 +129,8 @@ def pretend():
     """Tensors can be on the device (whose name it gives) inside of it."""
     # The threads of the backward pass are started once in a process, for the devices that it has by then.
     with _Dispatch(), torch.autograd.set_multithreading_enabled(False):
-        yield DEVICE
+        Module.there = True
+        try:
+            yield DEVICE
+        finally:
+            Module.there = False
