@@ -1,5 +1,10 @@
+import os
+
 import pytest
 from helpers.genomes import planted_genome
+
+#: What tests expect to the bit was computed on a CPU.
+os.environ["DNALM_DEVICE"] = "cpu"
 
 
 @pytest.fixture(scope="session")

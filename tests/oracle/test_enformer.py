@@ -124,6 +124,21 @@ def test_training_gives_the_gradients_of_enformer_pytorch():
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-3)
 
 
+@EVERY_SHAPE
+def test_outputs_on_another_device_are_the_same(shape):
+    from helpers.pretend import pretend  # not found where this file is run as a program
+
+    config, length = SHAPES[shape]
+    model, codes = ours(config), window(length)
+    with torch.no_grad():
+        expected = model(codes)
+        with pretend() as device:
+            found = model.to(device)(codes.to(device))
+            assert {track.device for track in found.values()} == {device}
+            found = {name: track.cpu() for name, track in found.items()}
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
 @upstream
 def test_gamma_features_over_distances_are_the_table_of_the_original_weights():
     from enformer_pytorch.modeling_enformer import TF_GAMMAS

@@ -16,6 +16,7 @@ import pytest
 import torch
 import transformers
 from helpers.models import perturbed, random_codes, repetitive_genome, small_model, tensor
+from helpers.pretend import pretend
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 import dnalm
@@ -219,6 +220,18 @@ def test_swapping_the_strands_swaps_the_states(kind, backbones):
     torch.testing.assert_close(other_left, right.flip(1), **CLOSE)
     torch.testing.assert_close(other_right, left.flip(1), **CLOSE)
     assert (left - right)[0].abs().max() > 0.1
+
+
+@EVERY_KIND
+def test_states_on_another_device_are_the_same(kind, checkpoints):
+    backbone, codes = HubBackbone(checkpoints[kind][0]), tensor(windows(seed=3))
+    with torch.no_grad():
+        expected = backbone.states(codes)
+        with pretend() as device:
+            found = backbone.to(device).states(codes.to(device))
+            assert backbone.device == found[0].device == found[1].device == device
+            found = [states.cpu() for states in found]
+    torch.testing.assert_close(found, list(expected), **CLOSE)
 
 
 @EVERY_KIND

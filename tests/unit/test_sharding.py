@@ -11,7 +11,7 @@ from helpers.training import ToyTask, quick, run
 from torch import nn
 
 from dnalm.errors import InputError
-from dnalm.training.sharding import blocks_of, compiled, recomputed, restore, snapshot
+from dnalm.training.sharding import blocks_of, compiled, recomputed, restore, sharded, snapshot
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -134,3 +134,17 @@ def test_a_snapshot_is_a_copy_that_can_be_restored():
     assert kept["num_batches_tracked"] == 0
     restore(model, kept)
     assert all(torch.equal(t, kept[n]) for n, t in model.state_dict().items())
+
+
+def test_weights_are_shared_out_where_the_model_is(monkeypatch):
+    """PyTorch itself would take a GPU wherever there is one."""
+    seen = []
+
+    def fully_shard(module, mesh):
+        seen.append(mesh)
+        module.set_gradient_divide_factor = module.set_force_sum_reduction_for_comms = lambda value: None
+
+    monkeypatch.setattr("torch.distributed.fsdp.fully_shard", fully_shard)
+    monkeypatch.setattr("torch.distributed.device_mesh.init_device_mesh", lambda *shape: shape)
+    with sharded(PartsTask(), 2):
+        assert seen == [("cpu", (2,))] * (len(PartsTask().model.blocks) + 1)

@@ -11,11 +11,12 @@ from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
 from dnalm.tasks.annotate import load_gene_model
 from dnalm.tasks.predict import find_genes
+from dnalm.training.devices import placed
 
 start_log(snakemake)
 p, genome = snakemake.params, load_genome(Path(snakemake.input[0]).parent)
 features, splits = pd.read_parquet(snakemake.input[3]), read_splits(snakemake.input.splits)
-model = load_gene_model(Path(snakemake.input.model).parent)
+model = placed(load_gene_model(Path(snakemake.input.model).parent))
 model.backbone.attach([genome])
 tables, scores = by_genome(snakemake.output.calls), by_genome(snakemake.output.probabilities)
 found = find_genes(model, genome, features, splits, p.min_length, p.held_out_only)

@@ -8,10 +8,11 @@ from dnalm.logs import start_log
 from dnalm.models.build import load_model
 from dnalm.sequence.splits import read_splits
 from dnalm.tasks.scoring import recounted, score_held_out
+from dnalm.training.devices import placed
 
 start_log(snakemake)
 genome = load_genome(Path(snakemake.input[0]).parent)
-model, p = load_model(Path(snakemake.input.model).parent), snakemake.params
+model, p = placed(load_model(Path(snakemake.input.model).parent)), snakemake.params
 model.attach([genome])
 splits = read_splits(snakemake.input.splits)
 if p.recount:

@@ -13,7 +13,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 register_models()
 
 
-def load(folder):
-    """The language model in a folder that dnalm wrote (see `dnalm.api.LanguageModel`)."""
+def load(folder, device=None):
+    """The language model in a folder that dnalm wrote (see `dnalm.api.load` and `dnalm.api.LanguageModel`)."""
     # not before: torch takes seconds to load, and the workflow's parser needs none of it
-    return importlib.import_module("dnalm.api").load(folder)
+    return importlib.import_module("dnalm.api").load(folder, device)

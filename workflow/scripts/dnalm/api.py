@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import Backbone
+from dnalm.models.backbone import Backbone, codes_tensor
 from dnalm.models.build import load_model
 from dnalm.models.load import is_foreign
 from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, bases, encode, reverse_complement
 from dnalm.sequence.batches import Batch
+from dnalm.training.devices import chosen_device
 from dnalm.training.objectives import LN2
 
 #: Bases that are read at a time, and context on each side of them, where a sequence is longer than both together.
@@ -35,8 +36,8 @@ class LanguageModel:
         """
         parts = []
         for codes, inner in _pieces(_codes(sequence)):
-            states = self.model.states(torch.from_numpy(codes[None].astype(np.int64)))
-            parts.append(torch.cat(states, dim=-1)[0, inner].float().numpy())
+            states = self.model.states(codes_tensor(codes[None], self.model.device))
+            parts.append(torch.cat(states, dim=-1)[0, inner].float().numpy(force=True))
         return np.concatenate(parts)
 
     def logits(self, sequence) -> np.ndarray:
@@ -54,7 +55,7 @@ class LanguageModel:
             )
         outputs = ((self._read(piece), inner) for piece, inner in _pieces(codes))
         return np.concatenate(
-            [(o.forward if o.two_sided is None else o.two_sided)[0, inner].numpy() for o, inner in outputs]
+            [(o.forward if o.two_sided is None else o.two_sided)[0, inner].numpy(force=True) for o, inner in outputs]
         )
 
     def log_likelihood(self, sequence) -> float:
@@ -72,13 +73,13 @@ class LanguageModel:
         total = 0.0
         for piece, inner in _pieces(codes):
             output = self._read(piece)
-            both = (_true(logp[0].double().numpy(), piece)[inner].sum() for logp in (output.forward, output.reverse))
-            total += sum(both) / 2
+            strands = (logp[0].double().numpy(force=True) for logp in (output.forward, output.reverse))
+            total += sum(_true(logp, piece)[inner].sum() for logp in strands) / 2
         return float(total)
 
     @torch.inference_mode()
     def _read(self, codes):
-        return self.model(torch.from_numpy(codes[None].astype(np.int64)))
+        return self.model(codes_tensor(codes[None], self.model.device))
 
     def _one_by_one(self, codes, window=512, batch=32) -> np.ndarray:
         padded = np.pad(codes, window // 2, constant_values=N)
@@ -92,13 +93,18 @@ class LanguageModel:
         return np.concatenate(rows)
 
 
-def load(folder) -> LanguageModel:
+def load(folder, device=None) -> LanguageModel:
     """The language model in a folder that dnalm wrote, e.g. ``results/chlamydia/pretrain/model``.
+
+    Parameters
+    ----------
+    device : str or torch.device, optional
+        ``cpu``, ``cuda`` or ``cuda:N``; by default a GPU if there is one (`dnalm.training.devices.chosen_device`).
 
     Raises
     ------
     InputError
-        If the folder holds no such model.
+        If the folder holds no such model, or the machine has no such device.
     """
     if not (Path(folder) / "config.json").is_file():
         raise InputError("no config.json here", str(folder), "Name the folder of a model, e.g. results/.../model")
@@ -108,7 +114,7 @@ def load(folder) -> LanguageModel:
             str(folder),
             "Use dnalm.models.hub.HubBackbone(folder)",
         )
-    return LanguageModel(load_model(folder))
+    return LanguageModel(load_model(folder).to(chosen_device(device)))
 
 
 def _codes(sequence) -> np.ndarray:

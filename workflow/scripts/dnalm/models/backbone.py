@@ -24,6 +24,11 @@ def reverse_strand(codes_BL: Tensor) -> Tensor:
     return torch.where(codes_BL < 4, 3 - codes_BL, codes_BL).flip(1)
 
 
+def codes_tensor(codes: np.ndarray, device: torch.device | str) -> Tensor:
+    """Base codes 0..4 as networks read them: int64, on their device."""
+    return torch.from_numpy(codes.astype(np.int64)).to(device)
+
+
 class Backbone(nn.Module):
     """A language model of bases as everything downstream sees it.
 
@@ -43,6 +48,11 @@ class Backbone(nn.Module):
     def width(self) -> int:
         """Channels of a state."""
         return self.config.width
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; tensors that go in must be there too."""
+        return next(self.parameters()).device
 
     def lookup(self, codes: np.ndarray, origin=None) -> Features:
         """Memory features of windows (see `NgramMemory.lookup`)."""

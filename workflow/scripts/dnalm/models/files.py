@@ -25,7 +25,7 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], folder) -> None:
 
 def write_tensors(tensors: dict[str, Tensor], path) -> None:
     """Write a safetensors file that others may read as far as the umask allows; the library makes it private."""
-    save_file({name: t.contiguous() for name, t in tensors.items()}, path, {"format": "pt"})
+    save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, path, {"format": "pt"})
     mask = os.umask(0)
     os.umask(mask)
     Path(path).chmod(0o666 & ~mask)

@@ -94,6 +94,11 @@ class GeneModel(nn.Module):
         self.backbone = backbone
         self.head = GeneHead(backbone.width)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; tensors that go in must be there too."""
+        return self.backbone.device
+
     def forward(self, codes_BL: Tensor, features: Features | None = None) -> GeneOutput:
         """Predictions for windows of codes 0..4, int64 of shape (B, L) with L a multiple of 3."""
         left, right = self.backbone.states(codes_BL, features)

@@ -93,6 +93,11 @@ class HubBackbone(nn.Module):
         """Channels of a state."""
         return self.model.config.hidden_size
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; tensors that go in must be there too."""
+        return self.model.device
+
     def lookup(self, codes: np.ndarray, origin=None) -> None:
         """None: these models have no memory."""
         return None
@@ -138,7 +143,7 @@ class HubBackbone(nn.Module):
         for row, t in enumerate(tokens):
             ids[row, : sizes[row]] = torch.from_numpy(t.ids)
             mask[row, : sizes[row]] = 1
-        h_BTD = self.hidden(ids.to(self.model.device), mask.to(self.model.device))
+        h_BTD = self.hidden(ids.to(self.device), mask.to(self.device))
         return spread(h_BTD, tokens, codes_BL.shape[1])
 
     def save(self, folder) -> None:

@@ -40,6 +40,10 @@ class TokenBatch:
     real: np.ndarray
     tokens: list
 
+    def tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """``ids`` and ``real`` on a device."""
+        return torch.from_numpy(self.ids).to(device), torch.from_numpy(self.real).to(device)
+
 
 def tokenise(tokenizer: SequenceTokenizer, codes_BL: np.ndarray) -> TokenBatch:
     """Tokens of windows of base codes, padded on the right."""
@@ -108,7 +112,7 @@ class TokenModel(Backbone):
 
     def _reading(self, codes_BL: Tensor) -> Tensor:
         batch = tokenise(self.tokenizer, codes_BL.numpy(force=True))
-        ids, real = (torch.from_numpy(x).to(codes_BL.device) for x in (batch.ids, batch.real))
+        ids, real = batch.tensors(codes_BL.device)
         if self.causal:
             h = self.network(self.embed(self._begin(ids, real)[0]), self._begin(ids, real)[1])[:, 1:]
         else:
@@ -119,12 +123,12 @@ class TokenModel(Backbone):
     def causal_bits(self, codes_BL: np.ndarray) -> np.ndarray:
         """Code length in bits of every base, read along the forward strand, (B, L); NaN at N."""
         batch = tokenise(self.tokenizer, codes_BL)
-        states = self.hidden(torch.from_numpy(batch.ids), torch.from_numpy(batch.real))
+        states = self.hidden(*batch.tensors(self.device))
         rows = []
         for h, tokens in zip(states, batch.tokens, strict=True):  # a large vocabulary for one window at a time
             logp = self.head(h[: len(tokens.ids)]).double().log_softmax(-1)
             rows.append(causal_bits(logp, tokens, self.tokenizer))
-        return torch.stack(rows).numpy()
+        return torch.stack(rows).numpy(force=True)
 
     @torch.inference_mode()
     def two_sided_at(self, windows: Batch, base_B: np.ndarray) -> np.ndarray:
@@ -133,16 +137,16 @@ class TokenModel(Backbone):
         flipped = reverse_complement(codes_BL)
         ahead = self._masked_at(codes_BL, base_B)
         behind = complement_bases(self._masked_at(flipped, codes_BL.shape[1] - 1 - base_B))
-        return ((ahead + behind) / 2).log_softmax(-1).numpy()
+        return ((ahead + behind) / 2).log_softmax(-1).numpy(force=True)
 
     def _masked_at(self, codes_BL, base_B) -> Tensor:
         batch = tokenise(self.tokenizer, codes_BL)
         places_BC = np.concatenate(
             [two_sided_positions(t, [b], self.tokenizer) for t, b in zip(batch.tokens, base_B, strict=True)]
         )
-        masked, (row, column) = batch.ids.copy(), np.nonzero(places_BC >= 0)
-        masked[row, places_BC[row, column]] = self.tokenizer.mask_id
-        h = self.hidden(torch.from_numpy(masked), torch.from_numpy(batch.real))
+        row, column = np.nonzero(places_BC >= 0)
+        batch.ids[row, places_BC[row, column]] = self.tokenizer.mask_id
+        h = self.hidden(*batch.tensors(self.device))
         logits = self.head(h[np.arange(len(h))[:, None], places_BC]).double()
         rows = [
             two_sided_base_logp(logits[i : i + 1], t, base_B[i : i + 1], self.tokenizer)

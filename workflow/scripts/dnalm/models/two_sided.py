@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from dnalm.errors import InputError
-from dnalm.models.backbone import Backbone, complement_bases, reverse_strand
+from dnalm.models.backbone import Backbone, codes_tensor, complement_bases, reverse_strand
 from dnalm.models.config import ModelConfig
 from dnalm.models.files import load_weights, read_tensors
 from dnalm.models.memory import VALUES, Features, Memory
@@ -177,9 +177,9 @@ class TwoSided(Backbone):
     @torch.inference_mode()
     def two_sided_at(self, windows: Batch, base_B: np.ndarray) -> np.ndarray:
         """Log-probabilities (B, 4) of A C G T at one base of each window, given all its other bases."""
-        codes = torch.from_numpy(windows.codes.astype(np.int64))
+        codes = codes_tensor(windows.codes, self.device)
         logp = self(codes, self.lookup(windows.codes, windows.origin)).two_sided
-        return logp[torch.arange(len(codes)), torch.from_numpy(base_B)].numpy()
+        return logp[np.arange(len(codes)), base_B].numpy(force=True)
 
     def _read(self, codes_BL, features, carried: int = 0):
         """Read both strands: states and logits in forward orientation, and the memory features as tensors."""

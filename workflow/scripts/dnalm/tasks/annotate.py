@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from dnalm.io.fasta import Genome
 from dnalm.io.labels import GeneLabels, gene_labels, require_genes
-from dnalm.models.backbone import Backbone
+from dnalm.models.backbone import Backbone, codes_tensor
 from dnalm.models.build import read_model
 from dnalm.models.files import load_weights, memory_tensors, write_tensors
 from dnalm.models.heads import GeneModel
@@ -22,6 +22,7 @@ from dnalm.sequence.batches import cut, tile
 from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
 from dnalm.tasks.pretrain import new_model, training_digest
 from dnalm.tasks.sampling import WindowSampler
+from dnalm.training.devices import placed
 from dnalm.training.distributed import is_first
 from dnalm.training.loop import TrainSettings, train
 from dnalm.training.progress import Progress
@@ -63,10 +64,9 @@ class GeneTask:
     def loss(self, batch):
         """Class loss in nats per base plus weighted start and stop losses."""
         windows, features = batch
-        output = self.model(torch.from_numpy(windows.codes.astype(np.int64)), features)
+        output = self.model(codes_tensor(windows.codes, self.model.device), features)
         place = np.maximum(windows.positions, 0)
-        known = torch.from_numpy(self._known(windows).astype(np.float32))
-        target = torch.from_numpy(self.labels.classes[place].astype(np.float32))
+        known, target = self._floats(self._known(windows)), self._floats(self.labels.classes[place])
         classes = (-(output.classes * target).sum(-1) * known).sum() / known.sum().clamp(min=1)
         kilobases = known.sum().clamp(min=1) / 1000
         start = self._sites(output.starts, self.labels.starts, self.labels.start_codons, place, known) / kilobases
@@ -74,12 +74,15 @@ class GeneTask:
         metrics = {"classes": classes.item(), "starts_per_kb": start.item(), "stops_per_kb": stop.item()}
         return classes + SITE_WEIGHT * (start + stop), metrics
 
-    @staticmethod
-    def _sites(logits, truth, candidates, place, known):
+    def _sites(self, logits, truth, candidates, place, known):
         """Summed binary cross-entropy over the candidate codons."""
-        mask = torch.from_numpy(candidates[place].astype(np.float32)) * known[..., None]
-        target = torch.from_numpy(truth[place].astype(np.float32))
+        mask = self._floats(candidates[place]) * known[..., None]
+        target = self._floats(truth[place])
         return (F.binary_cross_entropy_with_logits(logits, target, reduction="none") * mask).sum()
+
+    def _floats(self, values: np.ndarray) -> torch.Tensor:
+        """The same numbers as float32, where the model is."""
+        return torch.from_numpy(values.astype(np.float32)).to(self.model.device)
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
@@ -129,7 +132,7 @@ def finetune(
     """
     splits = read_splits(splits_path)
     torch.manual_seed(seed)
-    model = GeneModel(backbone)
+    model = placed(GeneModel(backbone))
     window = settings["window"]
     sampler = WindowSampler(
         genome, split_intervals(genome, splits, "train"), window, settings["batch_windows"], seed,
@@ -207,11 +210,11 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray, span: t
         some = pieces[first : first + 2]
         windows = cut(genome, some[:, 0] - margin, stride + 2 * margin, margin)
         features = model.backbone.lookup(windows.codes, windows.origin)
-        output = model(torch.from_numpy(windows.codes.astype(np.int64)), features)
+        output = model(codes_tensor(windows.codes, model.device), features)
+        parts = [t.numpy(force=True) for t in (output.classes, output.starts, output.stops)]
         for row, (start, end) in enumerate(some):
             inner, place = slice(margin, margin + end - start), slice(start - first_base, end - first_base)
-            classes[place] = output.classes[row, inner]
-            starts[place] = output.starts[row, inner]
-            stops[place] = output.stops[row, inner]
+            for whole, part in zip((classes, starts, stops), parts, strict=True):
+                whole[place] = part[row, inner]
         progress.update(int((some[:, 1] - some[:, 0]).sum()))
     return classes, starts, stops

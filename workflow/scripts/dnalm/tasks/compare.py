@@ -19,6 +19,7 @@ from dnalm.tasks.language import validation_pieces
 from dnalm.tasks.pretrain import language_task, new_model
 from dnalm.tasks.sampling import WindowSampler
 from dnalm.tasks.scoring import score, score_positions, spread_positions
+from dnalm.training.devices import placed
 from dnalm.training.history import write_log
 from dnalm.training.loop import TrainSettings, train
 
@@ -49,7 +50,7 @@ def train_arm(genome: Genome, splits, settings: dict, tokens: dict, seed: int, v
     training = split_intervals(genome, splits, "train")
     sequences = (genome.codes[start:end] for start, end in training)
     tokenizer = SequenceTokenizer(make_tokenizer(tokens, settings["objective"] == "masked", sequences))
-    model = new_model(settings, genome, training, seed, tokenizer=tokenizer)
+    model = placed(new_model(settings, genome, training, seed, tokenizer=tokenizer))
     prepared = time.process_time() - begin
     left = settings["budget_minutes"] - prepared / 60
     if left <= 0:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dnalm.errors import InputError
+from dnalm.models.backbone import codes_tensor
 from dnalm.models.memory import Features
 from dnalm.models.token_model import TokenModel, tokenise
 from dnalm.models.two_sided import TwoSided
@@ -73,15 +74,16 @@ class LanguageTask:
 
     def _weights(self, windows):
         inner = slice(self.sampler.context, windows.codes.shape[1] - self.sampler.context)
-        codes = torch.from_numpy(windows.codes[:, inner].astype(np.int64))
+        codes = codes_tensor(windows.codes[:, inner], "cpu")
         return base_weights(codes, torch.from_numpy(windows.soft[:, inner]), self.soft_weight)
 
     def loss(self, batch):
         """Loss in nats per base and metrics in bits per base."""
         windows, features = batch
-        codes, context = torch.from_numpy(windows.codes.astype(np.int64)), self.sampler.context
+        codes, context = codes_tensor(windows.codes, self.model.device), self.sampler.context
         output = self.model(codes, features, context)
-        return two_sided_objective(output, codes[:, context : codes.shape[1] - context], self._weights(windows))
+        weights = self._weights(windows).to(codes.device)
+        return two_sided_objective(output, codes[:, context : codes.shape[1] - context], weights)
 
     def validate(self) -> dict[str, float]:
         """Bits per base on evenly spread validation windows; ``loss`` in nats as in training."""
@@ -143,7 +145,7 @@ class TokenTask(LanguageTask):
 
     def loss(self, batch):
         """Loss in nats per token, and bits per token."""
-        return token_objective(self.model, *batch)
+        return token_objective(self.model, *(t.to(self.model.device) for t in batch))
 
     def validate(self) -> dict[str, float]:
         """Bits per base: causal by the chain rule, or two-sided at evenly spread positions, masked one at a time.
@@ -171,7 +173,7 @@ class TokenTask(LanguageTask):
         for first in range(0, len(codes), 16):
             batch = tokenise(self.model.tokenizer, codes[first : first + 16])
             inputs, targets = self._mask(batch, [0, 0, 3], first)
-            parts = (torch.from_numpy(x) for x in (inputs, batch.real, batch.ids, targets.astype(np.float32)))
-            loss, _ = token_objective(self.model, *parts)
+            parts = (inputs, batch.real, batch.ids, targets.astype(np.float32))
+            loss, _ = self.loss([torch.from_numpy(x) for x in parts])
             nats, weight = nats + loss.item() * targets.sum(), weight + targets.sum()
         return {"loss": nats / weight, "bits_per_token": nats / weight / LN2}

@@ -20,6 +20,7 @@ from dnalm.sequence.tokenizers import SequenceTokenizer
 from dnalm.tasks.card import write_card
 from dnalm.tasks.language import LanguageTask, TokenTask, validation_pieces
 from dnalm.tasks.sampling import WindowSampler
+from dnalm.training.devices import placed
 from dnalm.training.distributed import is_first
 from dnalm.training.loop import TrainSettings, train
 
@@ -113,7 +114,7 @@ def pretrain(
     """
     splits, final = read_splits(splits_path), settings.get("final", False)
     training = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
-    model = new_model(settings, genome, training, seed, tokenizer=tokenizer)
+    model = placed(new_model(settings, genome, training, seed, tokenizer=tokenizer))
     sampler = WindowSampler(
         genome, training, settings["window"], settings["batch_windows"], seed, window_warmup(settings),
         settings.get("carry", 0), settings.get("sampling", "base"),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dnalm.io.fasta import Genome
-from dnalm.models.backbone import Backbone
+from dnalm.models.backbone import Backbone, codes_tensor
 from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.batches import cut, tile
@@ -48,7 +48,7 @@ def score(model: Backbone, genome: Genome, pieces: np.ndarray, margin: int, allo
 
 
 def _read_bases(model, windows) -> dict[str, np.ndarray]:
-    codes = torch.from_numpy(windows.codes.astype(np.int64))
+    codes = codes_tensor(windows.codes, model.device)
     output = model(codes, model.lookup(windows.codes, windows.origin))
     columns = {}
     for name, logp in (
@@ -56,7 +56,7 @@ def _read_bases(model, windows) -> dict[str, np.ndarray]:
     ):  # fmt: skip
         if logp is not None:
             bits = -logp.gather(2, codes.clamp(max=3).unsqueeze(2)).squeeze(2) / LN2
-            columns[name] = bits.masked_fill(codes > 3, float("nan")).numpy()
+            columns[name] = bits.masked_fill(codes > 3, float("nan")).numpy(force=True)
     return columns
 
 

@@ -87,7 +87,7 @@ class StateDirectory:
         header = {"counters": json.dumps(counters), "checksum": checksum(tensors, counters), "digest": self.digest}
         final = self.path / f"step-{step:010d}.safetensors"
         temporary = final.with_suffix(".writing")
-        save_file(tensors, temporary, header)
+        save_file({name: t.cpu() for name, t in tensors.items()}, temporary, header)
         _publish(temporary, final)
         for old in self.checkpoints()[KEPT:]:
             old.unlink()
@@ -114,7 +114,7 @@ def checksum(tensors: dict[str, Tensor], counters: dict) -> str:
     digest = hashlib.sha256(json.dumps(counters).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
+        digest.update(tensors[name].cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -59,14 +59,17 @@ def sharded(task, world: int):
     """
     if world == 1:
         raise InputError("fsdp shares weights out among processes, and there is one", "fsdp", "Start with torchrun")
+    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     original = task.model
+    # PyTorch would take a GPU wherever there is one, even for a model on the CPU
+    mesh = init_device_mesh(next(original.parameters()).device.type, (world,))
     # what is no weight (the n-gram memory) is large and read only: the copy uses the same
     plain = [v for m in original.modules() for v in vars(m).values() if type(v).__module__.startswith("dnalm.")]
     task.model = copy.deepcopy(original, {id(v): v for v in plain})
     for module in [*blocks_of(task.model, "fsdp"), task.model]:
-        fully_shard(module)
+        fully_shard(module, mesh=mesh)
         module.set_gradient_divide_factor(1.0)  # sums, not means over processes
         module.set_force_sum_reduction_for_comms(True)  # gloo knows no other
     try:
