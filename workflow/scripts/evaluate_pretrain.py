@@ -7,9 +7,8 @@ import pandas as pd
 from dnalm.evaluate.language import evaluate_language
 from dnalm.io.fasta import load_genome
 from dnalm.io.labels import gene_labels
-from dnalm.io.tables import write_comparisons, write_metrics
+from dnalm.io.tables import read_leakage, write_comparisons, write_metrics
 from dnalm.logs import start_log
-from dnalm.sequence.leakage import read_leakage
 from dnalm.sequence.splits import read_splits, splits_digest
 
 start_log(snakemake)

@@ -7,8 +7,8 @@ import pandas as pd
 from dnalm.figures.splits_and_leakage import draw_splits_and_leakage
 from dnalm.figures.style import save_figure
 from dnalm.io.fasta import load_genome
+from dnalm.io.tables import read_leakage
 from dnalm.logs import start_log
-from dnalm.sequence.leakage import read_leakage
 from dnalm.sequence.splits import read_splits
 
 start_log(snakemake)

@@ -101,3 +101,9 @@ def write_metrics(rows: list[dict], path) -> None:
 def write_comparisons(rows: list[dict], path) -> None:
     """Rows of the comparisons contract as TSV."""
     write_tsv(pd.DataFrame(rows, columns=COMPARISON_COLUMNS), path)
+
+
+def read_leakage(path) -> pd.DataFrame:
+    """The table that `dnalm.sequence.leakage.audit` made."""
+    text = dict.fromkeys(("genome", "contig", "hit_contig"), str)
+    return pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False)

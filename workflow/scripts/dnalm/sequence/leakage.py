@@ -142,9 +142,3 @@ def audit(genome, splits: pd.DataFrame, windows: pd.DataFrame, rna: pd.DataFrame
         hit, at = genome.locate(start)
         rows.append([*row, matches, length / len(codes), identity, hit, at, at + end - start, strand, kind])
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def read_leakage(path) -> pd.DataFrame:
-    """The table that `audit` made."""
-    text = dict.fromkeys(("genome", "contig", "hit_contig"), str)
-    return pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False)

@@ -1,0 +1,58 @@
+"""From networks to called genes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dnalm.genefinder.candidates import Candidates
+from dnalm.genefinder.chain import choose
+from dnalm.genefinder.features import Table
+from dnalm.genefinder.groups import best_of_group, per_group
+from dnalm.genefinder.networks import Networks
+from dnalm.genefinder.selftrain import SelfTrained
+
+#: Starts that are further below the best of their stop codon, in nats, cannot be chosen.
+LEAST_START = -5.0
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What the networks say: ``gene`` (n,) logit of the candidate's stop codon, ``start`` (n,) nats below its best."""
+
+    index: np.ndarray
+    gene: np.ndarray
+    start: np.ndarray
+
+
+def rank_starts(c: Candidates, table: Table, networks: Networks) -> Ranked:
+    """Judge all candidates of a table."""
+    start = networks.start.score(table.start)
+    group = c.group[table.index]
+    best = np.searchsorted(table.index, best_of_group(c, table.index, start))
+    logit = np.zeros(c.groups)
+    logit[group[best]] = networks.gene.score(table.gene[best])
+    return Ranked(table.index, logit[group], start - per_group(c, table.index, start)[group])
+
+
+def choose_genes(c: Candidates, ranked: Ranked, threshold: float) -> np.ndarray:
+    """Candidates that are called, sorted: the set with the largest sum of logits over ``threshold``."""
+    score = ranked.gene - threshold + ranked.start
+    keep = (ranked.start > LEAST_START) & (score > 0)
+    return np.sort(choose(c, ranked.index[keep], score[keep]))
+
+
+def calls(genome, c: Candidates, chosen: np.ndarray, learned: SelfTrained, probability: np.ndarray) -> pd.DataFrame:
+    """The called genes as a table: contig, start, end, strand, score, partial, codon, and the start's motif."""
+    motif, _, distance = learned.starts[1].motif(learned.around[chosen])
+    names = genome.contigs["contig"].to_numpy()
+    table = pd.DataFrame(
+        {
+            "contig": names[c.contig[chosen]], "start": c.start[chosen], "end": c.end[chosen],
+            "strand": np.where(c.side[chosen] == 0, "+", "-"), "score": probability,
+            "partial": c.open_end[chosen] | (c.codon[chosen] < 0), "codon": c.codon[chosen],
+            "motif_score": motif, "motif_distance": distance,
+        }
+    )  # fmt: skip
+    order = np.lexsort((table["end"], table["start"], c.contig[chosen]))
+    return table.iloc[order].reset_index(drop=True)
