@@ -68,7 +68,7 @@ def test_a_genome_that_was_built_from_another_source_is_refused(tmp_path, projec
     assert "results/genomes/b was built from" in text
 
 
-def test_the_study_runs_from_genomes_to_genes(project):
+def test_the_study_runs_from_genomes_to_genes_and_another_split_builds_no_genome_again(project):
     folder, study = project
     results = folder / "results" / "many"
     wanted = ["annotate/metrics.tsv", "leakage.tsv", *(f"annotate/{name}/genes.gff3.gz" for name in GENOMES)]
@@ -92,10 +92,10 @@ def test_the_study_runs_from_genomes_to_genes(project):
         proteins = (results / "annotate" / name / "proteins.faa").read_text()
         assert "*" not in proteins and proteins.startswith(f">{name}_00001 c0:")
     assert "Nothing to be done" in snakemake(folder, "--dry-run", *targets)
+    other_split_builds_no_genome_again(folder)
 
 
-def test_another_split_builds_no_genome_again(project):
-    folder, _ = project
+def other_split_builds_no_genome_again(folder):
     content = yaml.safe_load((folder / "many.yaml").read_text())
     content["genomes"]["b"]["split"], content["genomes"]["c"]["split"] = "test", "validation"
     (folder / "other.yaml").write_text(yaml.safe_dump(content))
