@@ -34,7 +34,7 @@ dry-run: setup ## show what would run, and why
 	$(SNAKEMAKE) --dry-run
 
 test: setup ## run all tests, the workflow end to end on a small genome included
-	$(BIN)/pytest -q -n $(CORES) --dist loadgroup
+	$(BIN)/pytest -q -n $(CORES) --dist loadfile
 
 lint: setup ## check style, types of configs and generated files
 	$(BIN)/ruff check .

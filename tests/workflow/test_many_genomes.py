@@ -12,7 +12,6 @@ from helpers.workflow import checkout, planned, snakemake
 
 from dnalm.io.fasta import load_genome
 
-pytestmark = pytest.mark.xdist_group("workflow")
 #: Genetic code of each; only a is learned from.
 GENOMES = {"a": 11, "b": 11, "c": 4}
 STUDY = {
@@ -68,7 +67,7 @@ def test_a_genome_that_was_built_from_another_source_is_refused(tmp_path, projec
     assert "results/genomes/b was built from" in text
 
 
-def test_the_study_runs_from_genomes_to_genes_and_another_split_builds_no_genome_again(project):
+def test_the_study_runs_from_genomes_to_genes(project):
     folder, study = project
     results = folder / "results" / "many"
     wanted = ["annotate/metrics.tsv", "leakage.tsv", *(f"annotate/{name}/genes.gff3.gz" for name in GENOMES)]
@@ -92,10 +91,10 @@ def test_the_study_runs_from_genomes_to_genes_and_another_split_builds_no_genome
         proteins = (results / "annotate" / name / "proteins.faa").read_text()
         assert "*" not in proteins and proteins.startswith(f">{name}_00001 c0:")
     assert "Nothing to be done" in snakemake(folder, "--dry-run", *targets)
-    other_split_builds_no_genome_again(folder)
 
 
-def other_split_builds_no_genome_again(folder):
+def test_another_split_builds_no_genome_again(project):
+    folder, _ = project
     content = yaml.safe_load((folder / "many.yaml").read_text())
     content["genomes"]["b"]["split"], content["genomes"]["c"]["split"] = "test", "validation"
     (folder / "other.yaml").write_text(yaml.safe_dump(content))

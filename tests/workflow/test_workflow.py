@@ -15,7 +15,6 @@ from helpers.workflow import checkout, planned, sha256, snakemake, start
 
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 
-pytestmark = pytest.mark.xdist_group("workflow")
 TINY = "tests/config/tiny.yaml"
 MODEL = "results/tiny/pretrain/model/model.safetensors"
 
