@@ -20,9 +20,10 @@ from dnalm.models.memory import NgramMemory
 from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N
 from dnalm.sequence.batches import Batch
+from dnalm.sequence.orfs import stop_key
 from dnalm.sequence.splits import make_splits, split_intervals
 from dnalm.tasks import annotate, calls, predict
-from dnalm.tasks.decode import Decoder, decode, stop_key
+from dnalm.tasks.decode import Decoder, decode
 from dnalm.tasks.pretrain import new_model
 from dnalm.tasks.sampling import WindowSampler
 

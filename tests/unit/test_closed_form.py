@@ -6,23 +6,12 @@ import numpy as np
 import pytest
 from helpers.genomes import features_of, genome_of
 
-from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_odds, genes_gain, kmer_index
+from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_odds, genes_gain
 from dnalm.io.labels import gene_labels
 from dnalm.sequence.alphabet import N, decode, reverse_complement
 from dnalm.sequence.splits import SPLITS, split_labels
 
 K = ORDER + 1
-
-
-def test_kmer_index_spells_the_kmer_that_ends_at_a_base():
-    codes = np.random.default_rng(0).integers(0, 4, 200).astype(np.uint8)
-    codes[[20, 90, 91]] = N
-    for k in (1, 2, 6):
-        index = kmer_index(codes, k)
-        for i in range(200):
-            kmer = codes[i - k + 1 : i + 1] if i >= k - 1 else []
-            want = int("".join(map(str, kmer)), 4) if len(kmer) == k and max(kmer) < 4 else -1
-            assert index[i] == want
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from scipy.special import expit, log_softmax
 
 from dnalm.evaluate.bases import bin_sums, calibration_error
 from dnalm.sequence.alphabet import N
-from dnalm.sequence.orfs import MAX_OPPOSITE, MAX_SAME, Orfs, find_orfs
+from dnalm.sequence.orfs import MAX_OPPOSITE, MAX_SAME, Orfs, find_orfs, start_key, stop_key
 from dnalm.tasks.decode import (
     CLIP,
     GUESS,
@@ -23,8 +23,6 @@ from dnalm.tasks.decode import (
     gather,
     gene_features,
     rank_starts,
-    start_key,
-    stop_key,
 )
 
 

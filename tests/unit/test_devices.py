@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from helpers.models import repetitive_genome, small_model
-from helpers.pretend import pretend
 from helpers.training import Stop
 
 import dnalm
@@ -23,22 +22,7 @@ SCRIPTS = Path(dnalm.__file__).parents[1]
 GENOME = repetitive_genome()
 
 
-@pytest.fixture(autouse=True)
-def own_switches(monkeypatch):
-    """`placed` turns these for the whole process."""
-    before = torch.are_deterministic_algorithms_enabled()
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    torch.use_deterministic_algorithms(False)
-    yield
-    torch.use_deterministic_algorithms(before)
-
-
-@pytest.fixture
-def elsewhere(monkeypatch):
-    """Inside of it another device than the CPU is chosen."""
-    with pretend() as device:
-        monkeypatch.setattr(devices, "chosen_device", lambda wanted=None: device)
-        yield device
+pytestmark = pytest.mark.usefixtures("own_switches")
 
 
 # Which device

@@ -31,7 +31,6 @@ from dnalm.tasks.compare import score_arm, train_arm
 from dnalm.tasks.language import LanguageTask, TokenTask
 from dnalm.tasks.sampling import WindowSampler
 from dnalm.tasks.scoring import score, score_positions
-from dnalm.training import devices
 from dnalm.training.checkpoint import StateDirectory, checksum
 from dnalm.training.loop import TrainSettings, train
 from dnalm.training.sharding import restore, snapshot
@@ -49,21 +48,7 @@ def undisturbed():
         yield
 
 
-@pytest.fixture(autouse=True)
-def own_switches(monkeypatch):
-    """Trainings turn these for the whole process."""
-    before = torch.are_deterministic_algorithms_enabled()
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    yield
-    torch.use_deterministic_algorithms(before)
-
-
-@pytest.fixture
-def elsewhere(monkeypatch):
-    """Inside of it a device is chosen whose tensors do not mix with those of the CPU."""
-    with pretend() as device:
-        monkeypatch.setattr(devices, "chosen_device", lambda wanted=None: device)
-        yield device
+pytestmark = pytest.mark.usefixtures("own_switches")
 
 
 def assert_close(found, expected, rtol=1e-4, atol=2e-5):

@@ -126,7 +126,6 @@ def test_saved_lessons_are_the_same(piece, reading, tmp_path):
     loaded, other = load_lessons(tmp_path / "lessons.npz")
     np.testing.assert_array_equal(loaded.table.gene, truth.table.gene)
     np.testing.assert_array_equal(loaded.candidates.group, truth.candidates.group)
-    np.testing.assert_array_equal(loaded.own, truth.own)
     assert (loaded.name, loaded.true_genes, other.name, other.weight) == ("piece", truth.true_genes, "other", 0.5)
     assert loaded.table.start_names == truth.table.start_names
     assert loaded.start.sum() > 150 and loaded.gene.sum() >= loaded.start.sum() and loaded.neutral.dtype == bool

@@ -5,31 +5,20 @@ import pytest
 from helpers.finder import random_candidates
 
 from dnalm.genefinder.coding import (
-    CodingModel,
-    context_index,
+    Background,
+    coding_gain,
     expected_contexts,
     frame_scores,
     interpolate,
     own_score,
-    running,
-    text_indices,
-    whole_genome,
 )
 from dnalm.genefinder.seed import PROTEIN, likely_codons, protein_gains, protein_score, six_frames
 from dnalm.sequence.alphabet import encode
 from dnalm.sequence.genetic_code import codon_index, genetic_code
+from dnalm.sequence.kmers import kmer_index
 
-PRIOR = np.zeros((3, 4**6))
-
-
-def test_context_index_equals_reading_letters():
-    text = encode("ACGTNACGTACGGTCA")
-    for order in (1, 3, 5):
-        index = context_index(text, order)
-        for end in range(len(text)):
-            word = text[end - order : end + 1] if end >= order else np.array([4])
-            expected = -1 if (word > 3).any() else int("".join(map(str, word)), 4)
-            assert index[end] == expected
+#: Codons that coding models begin with.
+CODONS = np.arange(1.0, 65.0)
 
 
 def test_interpolation_falls_back_to_shorter_contexts():
@@ -49,24 +38,33 @@ def test_interpolation_falls_back_to_shorter_contexts():
 
 def learned():
     _, c = random_candidates()
-    indices = text_indices(c.texts)
-    chosen = np.flatnonzero(c.bases > 60)
-    return c, indices, chosen, CodingModel(indices, whole_genome(indices)).learn(c, chosen, PRIOR)
+    background, chosen = Background.of(c.texts, CODONS), np.flatnonzero(c.bases > 60)
+    return c, background, chosen, coding_gain(c, chosen, background)
 
 
 def test_counts_of_codon_positions_equal_a_loop():
-    c, indices, chosen, model = learned()
-    counts = np.zeros((3, 4**6))
+    c, background, chosen, gain = learned()
+    counts = CODONS.sum() * expected_contexts(CODONS / CODONS.sum())
     for i in chosen:
         for k, p in enumerate(range(c.first[i], c.last[i] - 3)):
-            if indices[c.side[i], p] >= 0:
-                counts[k % 3, indices[c.side[i], p]] += 1
-    np.testing.assert_allclose(model.gain, np.clip(interpolate(counts) - model.background, -4, 4))
+            if background.indices[c.side[i], p] >= 0:
+                counts[k % 3, background.indices[c.side[i], p]] += 1
+    np.testing.assert_allclose(gain, np.clip(interpolate(counts) - background.logp, -4, 4))
+
+
+def test_the_background_is_the_genome_from_both_strands():
+    c, background, _, _ = learned()
+    counts = np.zeros(4**6)
+    for text in c.texts:
+        for word in np.lib.stride_tricks.sliding_window_view(text, 6):
+            if (word < 4).all():
+                counts[int("".join(map(str, word)), 4)] += 1
+    np.testing.assert_allclose(background.logp, interpolate(counts))
 
 
 def test_sums_equal_adding_up_base_by_base_in_every_frame():
-    c, indices, _, model = learned()
-    sums = [running(index, model.gain) for index in indices]
+    c, background, _, gain = learned()
+    indices, sums = background.indices, background.sums(gain)
     own, frames = own_score(c, sums), frame_scores(c, sums)
     total = c.texts.shape[1]
 
@@ -74,7 +72,7 @@ def test_sums_equal_adding_up_base_by_base_in_every_frame():
         value = 0.0
         for p in range(first, last):
             if indices[side, p] >= 0:
-                value += model.gain[(p - first - shift) % 3, indices[side, p]]
+                value += gain[(p - first - shift) % 3, indices[side, p]]
         return value
 
     for i in np.random.default_rng(0).choice(len(c), 40, replace=False):
@@ -90,7 +88,7 @@ def test_expected_contexts_are_those_of_random_codons():
     shares = rng.dirichlet(np.full(64, 0.3))
     codons = rng.choice(64, 300_000, p=shares)
     text = np.stack([codons // 16, codons // 4 % 4, codons % 4], 1).ravel().astype(np.uint8)
-    index = context_index(text, 5)
+    index = kmer_index(text, 6)
     expected = expected_contexts(shares)
     np.testing.assert_allclose(expected.sum(1), 1)
     for phase in range(3):

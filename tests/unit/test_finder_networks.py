@@ -33,7 +33,7 @@ def lesson(seed, noise=0.3):
         (start[:, None] * 2.0 - 1 + noise * rng.normal(size=(len(c), 2))).astype(np.float32),
         ("a", "b", "c"), ("d", "e"),
     )  # fmt: skip
-    return Lesson(f"g{seed}", c, table, gene, start, np.zeros(len(c), dtype=bool), int(true_groups.sum()), index[:0])
+    return Lesson(f"g{seed}", c, table, gene, start, np.zeros(len(c), dtype=bool), int(true_groups.sum()))
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +131,10 @@ def test_nothing_to_learn_from_is_an_error():
     bare = replace(one, gene=one.gene & False, start=one.start & False, true_genes=0)
     with pytest.raises(InputError, match="no annotated gene"):
         learn([bare], seed=1)
+
+
+def test_networks_of_other_features_are_refused(trained):
+    unseen = lesson(7)
+    other = replace(unseen.table, gene_names=("a", "c", "b"))
+    with pytest.raises(InputError, match="other features"):
+        rank_starts(unseen.candidates, other, trained)

@@ -10,19 +10,9 @@ import numpy as np
 
 from dnalm.io.labels import GeneLabels
 from dnalm.sequence.alphabet import reverse_complement
+from dnalm.sequence.kmers import kmer_index
 
 ORDER, PSEUDO = 5, 1.0
-
-
-def kmer_index(codes: np.ndarray, k: int) -> np.ndarray:
-    """Index of the k-mer that ends at each base, -1 near an N or the beginning; int64 of shape (length,)."""
-    index = np.zeros(len(codes), dtype=np.int64)
-    valid = np.ones(len(codes), dtype=bool)
-    for back in range(k):
-        shifted = np.concatenate([np.full(back, 4), codes[: len(codes) - back]])
-        index += 4**back * np.minimum(shifted, 3).astype(np.int64)
-        valid &= shifted < 4
-    return np.where(valid, index, -1)
 
 
 def coding_gain(genome, members, usable: np.ndarray) -> np.ndarray:

@@ -70,8 +70,8 @@ def evaluate_structures(
     """
     lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
     metrics, comparisons = [], []
-    for (dataset, rows), split in itertools.product(datasets(genome, splits), ("validation", "test")):
-        blocks = blocks_of(rows, genome, split)
+    for (dataset, own), split in itertools.product(datasets(genome, splits), ("validation", "test")):
+        blocks = blocks_of(own, genome, split)
         if blocks.empty:
             continue
         truth, units = StructureTruth(transcripts, blocks), unit_table(blocks, settings["unit"])

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
+from dnalm.errors import InputError
 from dnalm.genefinder.candidates import Candidates
 from dnalm.genefinder.chain import choose
 from dnalm.genefinder.features import Table
@@ -12,6 +14,10 @@ from dnalm.genefinder.groups import best_of_group, per_group
 from dnalm.genefinder.networks import Networks
 from dnalm.genefinder.selftrain import SelfTrained
 
+#: Columns of called genes.
+COLUMNS = (
+    "contig", "start", "end", "strand", "score", "partial", "codon", "motif_score", "motif_distance",
+)  # fmt: skip
 #: Starts that are further below the best of their stop codon, in nats, cannot be chosen.
 LEAST_START = -5.0
 
@@ -26,7 +32,17 @@ class Ranked:
 
 
 def rank_starts(c: Candidates, table: Table, networks: Networks) -> Ranked:
-    """Judge all candidates of a table."""
+    """Judge all candidates of a table.
+
+    Raises
+    ------
+    InputError
+        If the networks were trained on other features.
+    """
+    if (table.gene_names, table.start_names) != (networks.gene_names, networks.start_names):
+        raise InputError(
+            "the gene finder was trained on other features", "model", "Train it with this version of dnalm"
+        )
     start = networks.start.score(table.start)
     group = c.group[table.index]
     best = np.searchsorted(table.index, best_of_group(c, table.index, start))
@@ -42,17 +58,14 @@ def choose_genes(c: Candidates, ranked: Ranked, threshold: float) -> np.ndarray:
     return np.sort(choose(c, ranked.index[keep], score[keep]))
 
 
-def calls(genome, c: Candidates, chosen: np.ndarray, learned: SelfTrained, probability: np.ndarray) -> pd.DataFrame:
-    """The called genes as a table: contig, start, end, strand, score, partial, codon, and the start's motif."""
+def calls(genome, c: Candidates, chosen: np.ndarray, learned: SelfTrained, logit: np.ndarray) -> pd.DataFrame:
+    """The called genes as a table of `COLUMNS`; ``logit`` of being a gene becomes the score, a probability."""
     motif, _, distance = learned.starts[1].motif(learned.around[chosen])
-    names = genome.contigs["contig"].to_numpy()
-    table = pd.DataFrame(
-        {
-            "contig": names[c.contig[chosen]], "start": c.start[chosen], "end": c.end[chosen],
-            "strand": np.where(c.side[chosen] == 0, "+", "-"), "score": probability,
-            "partial": c.open_end[chosen] | (c.codon[chosen] < 0), "codon": c.codon[chosen],
-            "motif_score": motif, "motif_distance": distance,
-        }
+    values = (
+        genome.contigs["contig"].to_numpy()[c.contig[chosen]], c.start[chosen], c.end[chosen],
+        np.where(c.side[chosen] == 0, "+", "-"), expit(logit), c.open_end[chosen] | (c.codon[chosen] < 0),
+        c.codon[chosen], motif, distance,
     )  # fmt: skip
+    table = pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
     order = np.lexsort((table["end"], table["start"], c.contig[chosen]))
     return table.iloc[order].reset_index(drop=True)

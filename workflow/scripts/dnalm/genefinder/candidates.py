@@ -24,9 +24,8 @@ class Candidates:
     ``start``, ``end`` are those of `dnalm.sequence.orfs.Orfs`, in bases of the contig; ``first``, ``last`` the same
     span [first, last) in the text of the candidate's strand; ``side`` 0 or 1 is the strand's text; ``group`` numbers
     the stop codon over the whole genome; ``codon`` is the start codon's index or -1; ``open_end`` marks candidates
-    without a stop codon, which run off a contig. ``texts`` are the two texts, uint8 (2, length), ``length`` bases of
-    a contig per candidate. ``code`` is
-    the genetic code of every candidate's contig.
+    without a stop codon, which run off a contig. ``length`` and ``code`` are bases and genetic code of
+    every candidate's contig, ``texts`` the two texts, uint8 (2, bases).
     """
 
     contig: np.ndarray

@@ -5,32 +5,19 @@ McIninch 1993), with shorter contexts where the longer ones are rare (interpolat
 same model of the whole genome read from both strands, which holds every frame alike.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 
 from dnalm.genefinder.candidates import Candidates
+from dnalm.sequence.kmers import kmer_index
 
 ORDER = 5
 #: Weight of the shorter context, in counts.
 PRIOR = 12.0
 #: Longest gap of log-likelihoods of one base, in nats.
 CLIP = 4.0
-
-
-@njit(cache=True)
-def context_index(text, order):
-    """Index of the ``order`` + 1 bases that end at each place, -1 if one of them is N; int32 of shape (length,)."""
-    size = 4 ** (order + 1)
-    out = np.empty(len(text), dtype=np.int32)
-    index, known = 0, 0
-    for i in range(len(text)):
-        if text[i] > 3:
-            index, known, out[i] = 0, 0, -1
-            continue
-        index = (4 * index + text[i]) % size
-        known += 1
-        out[i] = index if known > order else -1
-    return out
 
 
 @njit(cache=True)
@@ -74,33 +61,41 @@ def expected_contexts(codons: np.ndarray) -> np.ndarray:
     )
 
 
-class CodingModel:
-    """A three-periodic model of genes, as log-likelihood gains over the whole genome."""
+@dataclass(frozen=True)
+class Background:
+    """What coding models are measured against: ``logp`` of the whole genome from both strands, (contexts,).
 
-    def __init__(self, indices: np.ndarray, background: np.ndarray):
-        self.indices, self.background = indices, background
-        self.gain = np.zeros((3, background.shape[-1]))
+    ``indices`` int32 (2, length) are the contexts of both texts, ``prior`` (3, contexts) the counts that every coding
+    model begins with.
+    """
 
-    def learn(self, c: Candidates, which: np.ndarray, prior: np.ndarray) -> "CodingModel":
-        """Count the candidates ``which`` (without their stop codons, which all have) on top of ``prior`` counts."""
-        counts = prior.copy()
-        for side in (0, 1):
-            mine = c.side[which] == side
-            last = c.last[which[mine]] - 3
-            _count_frames(self.indices[side], c.first[which[mine]], last, counts)
-        self.gain = np.clip(interpolate(counts) - self.background, -CLIP, CLIP)
-        return self
+    indices: np.ndarray
+    logp: np.ndarray
+    prior: np.ndarray
+
+    @classmethod
+    def of(cls, texts: np.ndarray, codons: np.ndarray) -> "Background":
+        """That of a genome whose genes are expected to use ``codons`` (64,): how many of each stand in for genes."""
+        indices = np.stack([kmer_index(text, ORDER + 1) for text in texts])
+        counts = sum(np.bincount(index[index >= 0], minlength=4 ** (ORDER + 1)) for index in indices)
+        total = codons.sum()
+        return cls(indices, interpolate(counts.astype(np.float64)), total * expected_contexts(codons / total))
+
+    def sums(self, gain: np.ndarray) -> list[np.ndarray]:
+        """`running` sums of a gain over both texts."""
+        return [running(index, gain) for index in self.indices]
 
 
-def text_indices(texts: np.ndarray) -> np.ndarray:
-    """`context_index` of both texts, int32 (2, length)."""
-    return np.stack([context_index(text, ORDER) for text in texts])
+def coding_gain(c: Candidates, which: np.ndarray, genome: Background) -> np.ndarray:
+    """Log-likelihood gains (3, contexts) of codon positions over the whole genome, in nats.
 
-
-def whole_genome(indices: np.ndarray) -> np.ndarray:
-    """Interpolated log-probabilities of the genome, from both strands."""
-    counts = sum(np.bincount(index[index >= 0], minlength=4 ** (ORDER + 1)) for index in indices)
-    return interpolate(counts.astype(np.float64))
+    Counted in the candidates ``which``, without their stop codons, which all have.
+    """
+    counts = genome.prior.copy()
+    for side in (0, 1):
+        mine = which[c.side[which] == side]
+        _count_frames(genome.indices[side], c.first[mine], c.last[mine] - 3, counts)
+    return np.clip(interpolate(counts) - genome.logp, -CLIP, CLIP)
 
 
 @njit(cache=True)

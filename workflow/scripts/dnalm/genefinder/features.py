@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from dnalm.genefinder.candidates import Candidates, codon_at
-from dnalm.genefinder.coding import CodingModel, frame_scores, running
+from dnalm.genefinder.coding import coding_gain, frame_scores
 from dnalm.genefinder.groups import best_of_group, per_group
 from dnalm.genefinder.seed import protein_score
 from dnalm.genefinder.selftrain import SelfTrained
@@ -53,7 +53,7 @@ def promising(c: Candidates, score: np.ndarray) -> np.ndarray:
 
 def features(c: Candidates, learned: SelfTrained, index: np.ndarray) -> Table:
     """Features of the candidates ``index``, which must hold all candidates of their stop codons."""
-    sums = _general_model(c, learned)
+    sums = learned.background.sums(coding_gain(c, learned.chosen, learned.background))
     frames = frame_scores(c, sums)[index]
     site = _site(c, learned, index)
     best = best_of_group(c, index, learned.score[index])
@@ -85,12 +85,6 @@ def features(c: Candidates, learned: SelfTrained, index: np.ndarray) -> Table:
 
 def _small(nats: np.ndarray) -> np.ndarray:
     return np.arcsinh(nats / 10)
-
-
-def _general_model(c: Candidates, learned: SelfTrained):
-    """Running sums of one coding model of all chosen genes, for both texts."""
-    model = CodingModel(learned.indices, learned.background).learn(c, learned.chosen, learned.prior)
-    return [running(index, model.gain) for index in learned.indices]
 
 
 def _coding(c: Candidates, learned: SelfTrained, index, frames) -> dict:

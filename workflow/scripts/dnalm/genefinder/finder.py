@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dnalm.genefinder.calls import calls, choose_genes, rank_starts
+from dnalm.genefinder.calls import COLUMNS, calls, choose_genes, rank_starts
 from dnalm.genefinder.candidates import Candidates, find_candidates
 from dnalm.genefinder.features import Table, features, promising
 from dnalm.genefinder.networks import Networks
@@ -45,12 +45,10 @@ def find_genes(genome, networks: Networks | None, reading: Reading | None = None
     """Called genes (see `dnalm.genefinder.calls.calls`); without networks those of the self-training alone."""
     reading = reading or read(genome)
     if reading is None:
-        return pd.DataFrame(columns=["contig", "start", "end", "strand", "score", "partial", "codon"])
+        return pd.DataFrame(columns=COLUMNS)
     c, learned = reading.candidates, reading.learned
     if networks is None:
-        chosen = learned.chosen
-        return calls(genome, c, chosen, learned, 1 / (1 + np.exp(-np.minimum(learned.score[chosen], 50))))
+        return calls(genome, c, learned.chosen, learned, learned.score[learned.chosen])
     ranked = rank_starts(c, reading.table, networks)
     chosen = choose_genes(c, ranked, networks.threshold)
-    logit = ranked.gene[np.searchsorted(ranked.index, chosen)]
-    return calls(genome, c, chosen, learned, 1 / (1 + np.exp(-logit)))
+    return calls(genome, c, chosen, learned, ranked.gene[np.searchsorted(ranked.index, chosen)])

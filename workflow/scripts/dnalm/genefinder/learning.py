@@ -23,8 +23,6 @@ THRESHOLDS = np.arange(-3.0, 1.6, 0.25)
 
 def learn(lessons: list[Lesson], seed: int, threshold: float = 0.0) -> Networks:
     """Networks trained on all lessons."""
-    if not lessons or not any(lesson.start.any() for lesson in lessons):
-        raise InputError("there is no annotated gene to learn from", "genomes", "Give genomes with annotation")
     start = _learn_starts(lessons, seed)
     gene = _learn_genes(lessons, start, seed)
     table = lessons[0].table
@@ -43,6 +41,8 @@ def _learn_starts(lessons: list[Lesson], seed: int) -> Scorer:
         sizes += [len(part) for part in lists]
         right += [int(lesson.start[part].argmax()) for part in lists]
         weight += [lesson.weight * max(len(lists), 1) ** -0.5] * len(lists)
+    if not sizes:
+        raise InputError("there is no annotated gene to learn from", "genomes", "Give genomes with annotation")
     x, size_G, right_G, weight_G = (torch.from_numpy(np.concatenate(x)), *map(torch.tensor, (sizes, right, weight)))
     weight_G, first_G = weight_G / weight_G.mean(), size_G.cumsum(0) - size_G
     torch.manual_seed(seed)
@@ -93,7 +93,7 @@ def _best_rows(lesson: Lesson, start_logit: np.ndarray) -> np.ndarray:
 
 
 def _fit(scorer: Scorer, inputs, loss, count: int, passes: int, batch: int, seed: int) -> Scorer:
-    """AdamW with a rate that falls to zero; every member sees the rows in its own order."""
+    """AdamW with a rate that falls to zero; members differ by their first weights and by dropout."""
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=RATE, weight_decay=DECAY)
     order = torch.Generator().manual_seed(seed)
     per_pass = -(-count // batch)
@@ -112,15 +112,15 @@ def _fit(scorer: Scorer, inputs, loss, count: int, passes: int, batch: int, seed
 
 def choose_threshold(folds: list[tuple[Networks, list[Lesson]]]) -> float:
     """The threshold with the best mean F1 at the 3' end over genomes, each judged by networks that did not see it."""
-    f1 = np.zeros(len(THRESHOLDS))
-    for networks, held_out in folds:
-        for lesson in held_out:
-            f1 += [_f1(lesson, networks, threshold) for threshold in THRESHOLDS]
+    f1 = sum(_f1(lesson, networks) for networks, held_out in folds for lesson in held_out)
     return float(THRESHOLDS[f1.argmax()])
 
 
-def _f1(lesson: Lesson, networks: Networks, threshold: float) -> float:
-    ranked = rank_starts(lesson.candidates, lesson.table, networks)
-    chosen = np.searchsorted(lesson.table.index, choose_genes(lesson.candidates, ranked, threshold))
-    chosen = chosen[~lesson.neutral[chosen]]
-    return 2 * lesson.gene[chosen].sum() / max(len(chosen) + lesson.true_genes, 1)
+def _f1(lesson: Lesson, networks: Networks) -> np.ndarray:
+    """F1 at the 3' end at all `THRESHOLDS`."""
+    ranked, f1 = rank_starts(lesson.candidates, lesson.table, networks), np.zeros(len(THRESHOLDS))
+    for i, threshold in enumerate(THRESHOLDS):
+        chosen = np.searchsorted(lesson.table.index, choose_genes(lesson.candidates, ranked, threshold))
+        chosen = chosen[~lesson.neutral[chosen]]
+        f1[i] = 2 * lesson.gene[chosen].sum() / max(len(chosen) + lesson.true_genes, 1)
+    return f1

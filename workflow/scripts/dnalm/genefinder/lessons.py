@@ -9,6 +9,7 @@ from dnalm.genefinder.candidates import Candidates
 from dnalm.genefinder.features import Table
 from dnalm.io.labels import genome_cds, whole_genes
 from dnalm.io.tables import atomic_path
+from dnalm.sequence.orfs import start_key, stop_key
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,7 @@ class Lesson:
 
     ``gene`` bool (n,): ends with a true gene's stop codon; ``start`` bool (n,): is the true gene; ``neutral`` bool
     (n,): ends with the stop codon of a CDS that is neither right nor wrong. ``true_genes`` is the number of true genes,
-    also of those that are no candidates; ``own`` indices of the candidates that self-training alone chooses; ``weight``
-    what a gene counts in training.
+    also of those that are no candidates; ``weight`` what a gene counts in training.
     """
 
     name: str
@@ -28,7 +28,6 @@ class Lesson:
     start: np.ndarray
     neutral: np.ndarray
     true_genes: int
-    own: np.ndarray
     weight: float = 1.0
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -72,27 +71,24 @@ def lesson_of(genome, features_table: pd.DataFrame, reading) -> Lesson:
     cds = genome_cds(genome, features_table)
     whole = whole_genes(cds)
     odd = cds[~cds.index.isin(whole.index)]
-    stop, start = _keys(c.contig[index], c.start[index], c.end[index], c.side[index] == 0, c.length[index])
+    stop, start = _keys(c.contig[index], c.start[index], c.end[index], 1 - 2 * c.side[index], c.length[index])
     true_stop, true_start = _cds_keys(genome, whole)
     pairs = set(zip(true_stop.tolist(), true_start.tolist(), strict=True))
     gene = np.isin(stop, true_stop)
     right = np.array([pair in pairs for pair in zip(stop.tolist(), start.tolist(), strict=True)], dtype=bool)
     neutral = np.isin(stop, _cds_keys(genome, odd)[0]) & ~gene
-    return Lesson(
-        genome.name, c, reading.table, gene, right, neutral, len(np.unique(true_stop)), reading.learned.chosen
-    )
+    return Lesson(genome.name, c, reading.table, gene, right, neutral, len(np.unique(true_stop)))
 
 
 def _cds_keys(genome, cds: pd.DataFrame):
     number = {name: i for i, name in enumerate(genome.contigs["contig"])}
     length = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
     contig, size = (cds["contig"].map(table).to_numpy(dtype=np.int64) for table in (number, length))
-    return _keys(contig, cds["start"].to_numpy(), cds["end"].to_numpy(), (cds["strand"] == "+").to_numpy(), size)
+    strand = np.where(cds["strand"] == "+", 1, -1)
+    return _keys(contig, cds["start"].to_numpy(), cds["end"].to_numpy(), strand, size)
 
 
-def _keys(contig, start, end, plus, length):
+def _keys(contig, start, end, strand, length):
     """Numbers of the stop codon and of the start codon, unique in the genome."""
-    start, end = start % length, end % length
-    base = contig.astype(np.int64) * 2**34
-    stop = base + np.where(plus, end, start + 2**33)
-    return stop, base + np.where(plus, start, end + 2**33)
+    first = contig.astype(np.int64) << 40
+    return first + stop_key(start, end, strand, length), first + start_key(start, end, strand, length)

@@ -33,12 +33,7 @@ class Scorer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
-        self.members = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(features, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
-            )
-            for _ in range(members)
-        )
+        self.members = nn.ModuleList(_perceptron(features, width) for _ in range(members))
 
     def standardise(self, x_NF: Tensor) -> None:
         """Take mean and spread of the features from training rows."""

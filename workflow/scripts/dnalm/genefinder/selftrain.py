@@ -13,7 +13,7 @@ import numpy as np
 
 from dnalm.genefinder.candidates import Candidates
 from dnalm.genefinder.chain import choose
-from dnalm.genefinder.coding import CodingModel, expected_contexts, own_score, running, text_indices, whole_genome
+from dnalm.genefinder.coding import Background, coding_gain, own_score
 from dnalm.genefinder.groups import best_of_group
 from dnalm.genefinder.seed import LONG, likely_codons, protein_score
 from dnalm.genefinder.starts import StartModel, fit_starts, surroundings
@@ -37,8 +37,7 @@ class SelfTrained:
 
     ``starts`` two start models (see `learn_starts`), ``shares`` (classes,) of the coding models, ``coding`` (classes,
     n) sums of every candidate under them in nats, ``score`` (n,) of every candidate as a gene in nats, ``chosen``
-    indices of the genes; ``around``, ``indices`` and ``background`` are `surroundings`, `text_indices` and
-    `whole_genome`, ``prior`` the counts that coding models begin with.
+    indices of the genes; ``around`` are the `surroundings`.
     """
 
     starts: tuple[StartModel, StartModel]
@@ -47,9 +46,7 @@ class SelfTrained:
     score: np.ndarray
     chosen: np.ndarray
     around: np.ndarray
-    indices: np.ndarray
-    background: np.ndarray
-    prior: np.ndarray
+    background: Background
 
 
 def seed_genes(c: Candidates) -> np.ndarray:
@@ -62,15 +59,14 @@ def seed_genes(c: Candidates) -> np.ndarray:
 
 def self_train(c: Candidates) -> SelfTrained:
     """Learn the genome's models from the genome."""
-    indices, around = text_indices(c.texts), surroundings(c)
-    background = whole_genome(indices)
-    prior = PRIOR_CODONS * expected_contexts(likely_codons(c.texts, int(c.code[0])))
+    around = surroundings(c)
+    background = Background.of(c.texts, PRIOR_CODONS * likely_codons(c.texts, int(c.code[0])))
     genes, starts = seed_genes(c), (None, None)
     log.info("%d reading frames look like proteins", len(genes))
     belongs = np.zeros(len(genes), dtype=np.int64)
     count = 1
     for turn in range(ROUNDS + 1):
-        shares, sums = _learn_classes(c, genes, belongs, count, indices, background, prior)
+        shares, sums = _learn_classes(c, genes, belongs, count, background)
         weighted = sums + np.log(shares)[:, None]
         coding = np.logaddexp.reduce(weighted, axis=0)
         starts = _relearn_starts(c, around, genes, coding, starts)
@@ -85,7 +81,7 @@ def self_train(c: Candidates) -> SelfTrained:
         log.info("round %d: %d genes, by class %s", turn, len(genes), np.bincount(belongs, minlength=count))
     last = np.minimum(np.arange(CLASSES), count - 1)  # always as many rows, so that features keep their places
     shares = shares[last] / np.bincount(last)[last]
-    return SelfTrained(starts, shares, sums[last], score, genes, around, indices, background, prior)
+    return SelfTrained(starts, shares, sums[last], score, genes, around, background)
 
 
 def _by_typicality(per_base: np.ndarray, count: int) -> np.ndarray:
@@ -94,12 +90,11 @@ def _by_typicality(per_base: np.ndarray, count: int) -> np.ndarray:
     return rank * count // max(len(rank), 1)
 
 
-def _learn_classes(c: Candidates, genes, belongs, count: int, indices, background, prior):
+def _learn_classes(c: Candidates, genes, belongs, count: int, background: Background):
     """Shares (count,) of the classes, and sums (count, n) of all candidates under their models."""
     sums = np.empty((count, len(c)))
     for k in range(count):
-        model = CodingModel(indices, background).learn(c, genes[belongs == k], prior)
-        sums[k] = own_score(c, [running(index, model.gain) for index in indices])
+        sums[k] = own_score(c, background.sums(coding_gain(c, genes[belongs == k], background)))
     return (np.bincount(belongs, minlength=count) + 1) / (len(belongs) + count), sums
 
 

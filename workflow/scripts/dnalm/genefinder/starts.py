@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from dnalm.genefinder.candidates import Candidates
+from dnalm.sequence.kmers import kmer_index
 
 #: Bases in front of a start codon and from its first base on that are looked at.
 UPSTREAM, DOWNSTREAM = 40, 18
@@ -104,18 +105,17 @@ def composition(around: np.ndarray) -> np.ndarray:
 
 
 def fit_starts(around: np.ndarray, codon: np.ndarray, real, other, old: StartModel | None = None) -> StartModel:
-    """Fit to the rows ``real`` of ``around``; the rows ``other`` are starts that the same genes do not use.
+    """Fit to the rows ``real`` of ``around``, against the rows ``other``, which are no starts or hardly ever.
 
     ``old`` is a model to go on from; else the motifs begin at the words that are most enriched.
     """
     mine, rest = around[real], around[other]
     share = composition(mine)
     if old is None:
-        matrices = _first_motifs(mine, rest)
+        matrices = _first_motifs(mine, rest) / share
         weights, none = np.full((MOTIFS, FAR - NEAR + 1), 0.5 / (MOTIFS * (FAR - NEAR + 1))), 0.5
     else:
-        matrices, weights, none = old.matrices * 1.0, old.weights * 1.0, old.none
-    matrices = matrices / share if old is None else matrices
+        matrices, weights, none = old.matrices, old.weights, old.none
     for _ in range(ROUNDS):
         terms = np.empty((len(mine), *weights.shape))
         _motif_terms(mine, matrices, weights, terms)
@@ -179,10 +179,6 @@ def _alike(a: list[int], b: list[int]) -> bool:
 
 
 def _word_counts(windows: np.ndarray) -> np.ndarray:
-    counts = np.zeros(4**WIDTH)
-    for begin in range(windows.shape[1] - WIDTH + 1):
-        part = windows[:, begin : begin + WIDTH].astype(np.int64)
-        known = (part < 4).all(1)
-        index = part[known] @ (4 ** np.arange(WIDTH - 1, -1, -1))
-        counts += np.bincount(index, minlength=len(counts))
-    return counts
+    apart = np.pad(windows, ((0, 0), (0, 1)), constant_values=4)  # no word spans two windows
+    index = kmer_index(apart.ravel(), WIDTH)
+    return np.bincount(index[index >= 0], minlength=4**WIDTH).astype(float)

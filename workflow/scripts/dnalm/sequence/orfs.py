@@ -233,3 +233,13 @@ def _opened_at(orfs, score, length, i, limits):
         rest = rest - penalty * np.maximum(overlap - FREE_OVERLAP, 0)
         rest[overlap > np.minimum(limit, shorter // 2)] = 0.0
     return start, end, rest
+
+
+def stop_key(start, end, strand, length):
+    """Number of a stop codon: unique per contig position (modulo the origin) and strand."""
+    return np.where(strand > 0, end % length, length + start % length)
+
+
+def start_key(start, end, strand, length):
+    """Number of a start codon, like `stop_key`."""
+    return np.where(strand > 0, start % length, length + end % length)

@@ -9,9 +9,10 @@ import pandas as pd
 
 from dnalm.io.fasta import Genome
 from dnalm.io.labels import GeneLabels, candidate_codons, genome_cds, whole_genes
+from dnalm.sequence.orfs import stop_key
 from dnalm.sequence.splits import SPLITS, split_labels
 from dnalm.sequence.start_context import start_context, start_matrix
-from dnalm.tasks.decode import Decoder, Evidence, decode, fit_decoder, gather, stop_key
+from dnalm.tasks.decode import Decoder, Evidence, decode, fit_decoder, gather
 
 
 def learn_starts(genome: Genome, labels: GeneLabels, splits) -> np.ndarray:

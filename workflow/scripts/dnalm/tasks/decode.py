@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from dnalm.io.tables import write_json
-from dnalm.sequence.orfs import MAX_SAME, WRAP, Orfs, find_orfs, select_genes
+from dnalm.sequence.orfs import MAX_SAME, WRAP, Orfs, find_orfs, select_genes, start_key, stop_key
 
 #: Starts per stop codon that take part in the choice of genes.
 STARTS_KEPT = 4
@@ -193,16 +193,6 @@ def _fit_starts(evidence: Evidence, right: np.ndarray, candidates: np.ndarray) -
         return -logp[target].sum() + 0.5 * ((weights - np.array(GUESS)) ** 2).sum()
 
     return tuple(float(w) for w in minimize(cost, np.array(GUESS), method="Nelder-Mead").x)
-
-
-def stop_key(start, end, strand, length):
-    """Number of a stop codon: unique per contig position (modulo the origin) and strand."""
-    return np.where(strand > 0, end % length, length + start % length)
-
-
-def start_key(start, end, strand, length):
-    """Number of a start codon, like `stop_key`."""
-    return np.where(strand > 0, start % length, length + end % length)
 
 
 def decode(evidence: Evidence, decoder: Decoder, length: int) -> pd.DataFrame:
