@@ -9,18 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dnalm.config import (
-    Annotate,
-    Evaluate,
-    GenomeSource,
-    Pretrain,
-    Region,
-    Section,
-    Splits,
-    Study,
-    Tokens,
-    load_study,
-)
+from dnalm.config import Study, load_study
+from dnalm.config_sections import Annotate, Evaluate, GenomeSource, Pretrain, Region, Section, Splits, Tokens
 from dnalm.errors import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ class LocalGenome:
 
 
 def resolve_source(source: dict, embedded: Path = EMBEDDED) -> LocalGenome:
-    """Files and provenance of a genome source (the keys of `dnalm.config.GenomeSource`).
+    """Files and provenance of a genome source (the keys of `dnalm.config_sections.GenomeSource`).
 
     Raises
     ------
