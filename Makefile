@@ -13,7 +13,7 @@ export PYTHONHASHSEED := 0
 # One job a core: libraries must not start threads of their own.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup run test lint format bench bench-lm verify unlock estimate docs showcase showcase-compare dry-run clean
+.PHONY: help setup run test lint format bench bench-lm verify unlock estimate docs showcase showcase-compare showcase-few-labels ship-model dry-run clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -58,6 +58,13 @@ showcase: setup ## after a run of STUDY=chlamydia: its figures, table and expect
 showcase-compare: setup ## after a run of STUDY=architectures: the figures and the table of its comparison into docs/
 	mkdir -p docs/images/$(STUDY) && cp results/$(STUDY)/figures/architectures.png results/$(STUDY)/figures/context_cost.png docs/images/$(STUDY)/
 	$(BIN)/python -m dnalm.report.results_table results/$(STUDY)/compare/metrics.tsv docs/how-to/compare-models.md
+
+showcase-few-labels: setup ## after a run of STUDY=few_labels: its figure and its tables into docs/
+	mkdir -p docs/images/$(STUDY) && cp results/$(STUDY)/figures/few_labels.png docs/images/$(STUDY)/
+	$(BIN)/python -m dnalm.report.few_labels results/$(STUDY)/few_labels docs/how-to/few-labels.md
+
+ship-model: setup ## after a run of STUDY=bacteria: its gene finder into resources/models/
+	mkdir -p resources/models/$(STUDY) && cp results/$(STUDY)/annotate/model/config.json results/$(STUDY)/annotate/model/model.safetensors results/$(STUDY)/annotate/model/README.md resources/models/$(STUDY)/
 
 bench: setup ## measure speed and memory of the library's core (results/benchmarks)
 	$(BIN)/python benchmarks/core.py

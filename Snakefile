@@ -16,10 +16,21 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/genome.smk"
-include: "workflow/rules/windows.smk"
-include: "workflow/rules/pretrain.smk"
-include: "workflow/rules/annotate.smk"
-include: "workflow/rules/compare.smk"
+
+
+if STUDY.pretrain:
+
+    include: "workflow/rules/windows.smk"
+    include: "workflow/rules/pretrain.smk"
+    include: "workflow/rules/annotate.smk"
+    include: "workflow/rules/folds.smk"
+    include: "workflow/rules/structures.smk"
+    include: "workflow/rules/tracks.smk"
+    include: "workflow/rules/few_labels.smk"
+    include: "workflow/rules/compare.smk"
+
+
+include: "workflow/rules/targets.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
@@ -27,9 +38,10 @@ include: "workflow/rules/report.smk"
 
 
 wildcard_constraints:
-    genome="|".join(STUDY.genomes),
+    genome="|".join(SOURCES),
     figure="|".join(figures()),
     twin="|".join(TWINS),
+    group="|".join(GROUPS),
 
 
 rule all:

@@ -6,15 +6,16 @@ import pytest
 from helpers.genomes import genome_of
 from helpers.structures import feature_rows, mirrored, planted_introns
 
+from dnalm.baselines.branch_point import branch_point
 from dnalm.baselines.closed_form import coding_odds, genes_gain
-from dnalm.baselines.closed_form_introns import GAINS, WINDOWS, closed_form_introns
+from dnalm.baselines.closed_form_introns import GAINS, MOST_EARLIER, WINDOWS, closed_form_introns
 from dnalm.io.annotation import features_table
 from dnalm.io.labels import gene_labels
 from dnalm.io.transcript_labels import transcript_labels
 from dnalm.io.transcripts import read_transcripts
 from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.gene_structure import CLASSES, SITES
-from dnalm.sequence.start_context import NEVER, PSEUDO
+from dnalm.sequence.start_context import NEVER, PSEUDO, earlier_starts, site_matrix, site_scores
 from dnalm.tasks.structure_truth import StructureTruth
 from dnalm.tasks.structures import StructureDecoder, call_structures, fit_structures
 
@@ -64,12 +65,33 @@ def test_site_scores_equal_plain_loops(name):
         for column, base in enumerate(around(place, side)):
             counts[int(real[place, side]), column, base] += 1
     matrix = np.diff(np.log(counts / counts.sum(2, keepdims=True)), axis=0)[0]
+    branch = branch_point(planted.genome, labels.sites("acceptor"), training & labels.known).scores(codes)
     for side in (0, 1):
         got = sites[:, 2 * SITES.index(name) + side]
         assert (got[~candidate[:, side]] == NEVER).all()
         for place in np.flatnonzero(candidate[:, side])[::17]:
             bases = around(place, side)
-            assert got[place] == pytest.approx(matrix[np.arange(left + right), bases].sum(), abs=1e-4)
+            more = branch[place, side] if name == "acceptor" else 0.0
+            assert got[place] == pytest.approx(matrix[np.arange(left + right), bases].sum() + more, abs=1e-4)
+
+
+def test_starts_know_how_many_atg_their_frame_offered_before():
+    planted = planted_introns(4, genes=30)
+    size = len(planted.genome.codes)
+    training = np.arange(size) < size // 2
+    labels, finder = scored(planted, training)
+    number = np.minimum(earlier_starts(planted.genome.codes, 1), MOST_EARLIER)
+    real, candidate = labels.sites("start")[:], labels.candidates("start")[:]
+    counts = np.full((2, MOST_EARLIER + 1), PSEUDO)
+    for place, side in np.argwhere(candidate & training[:, None]):
+        counts[int(real[place, side]), number[place, side]] += 1
+    ratios = np.log(counts[1] / counts[1].sum()) - np.log(counts[0] / counts[0].sum())
+    assert np.ptp(ratios) > 0.1
+    matrix = site_matrix(planted.genome, candidate, real, training, *WINDOWS["start"])
+    around = site_scores(planted.genome, candidate, matrix, WINDOWS["start"][0], (0, size))
+    _, sites = finder(contigs_of(planted.genome)[0])
+    np.testing.assert_allclose(sites[:, :2][candidate], (around + ratios[number])[candidate], atol=1e-4)
+    assert (sites[:, :2][~candidate] == NEVER).all()
 
 
 def test_the_reverse_complement_mirrors_all_scores():

@@ -70,7 +70,7 @@ def test_all_wrong_keys_are_named_at_once():
 RANGES = [
     ("", "study", ["", "a b", "../x", "-a", "a/b", 3, None], ["a", "A-1_b", "2024"]),
     ("", "seed", [-1, 1.5, "one", None], [0, 10**12]),
-    ("", "genomes", [{}, [], None, {"a b": SOURCE}], [{"a-b": SOURCE}, {"a": SOURCE, "b": SOURCE}]),
+    ("", "genomes", [[], None, {}, {"a b": SOURCE}], [{"a-b": SOURCE}, {"a": SOURCE, "b": SOURCE}]),
     ("splits", "by", ["place", "gene", None], ["block", "contig"]),
     ("splits", "block", [999, 0, -5, 2000.5], [2100, 10**7]),
     ("splits", "test", [0, 1, -0.1, "much"], [0.01, 0.8]),
@@ -95,7 +95,8 @@ RANGES = [
     ("pretrain", "feature_dropout", [-0.1, 1], [0, 0.9]),
     ("pretrain", "memory_orders", [[0], [32], ["long"], 5], [[1], [31]]),
     ("pretrain", "memory_flanks", [[[1]], [[0, 1]], [1]], [[[1, 1]]]),
-    ("annotate", "labels", ["exons"], ["genes"]),
+    ("annotate", "labels", ["exons"], ["genes", "structures"]),
+    ("annotate", "min_intron", [3, "long"], [4, 60]),
     ("annotate", "sampling", ["length", None], ["base", "genome"]),
     ("annotate", "window", [95, 97, 100], [96, 768]),
     ("annotate", "min_length", [29, 0], [30]),
@@ -116,9 +117,21 @@ def test_values_out_of_range_are_refused_by_name(section, key, bad, good):
         assert found == value or key in ("genomes", "memory_flanks")
 
 
+SPLITS = [
+    ({"by": "block", "test_contigs": ["I"]}, "test_contigs and validation_contigs go with by: contig, not with block"),
+    ({"by": "contig", "test_contigs": ["I", "II"], "validation_contigs": ["II"]}, "II cannot be in test_contigs and"),
+]
+
+
+@pytest.mark.parametrize(("splits", "pattern"), SPLITS)
+def test_named_contigs_that_do_not_work(splits, pattern):
+    assert pattern in refused(study(splits=splits))
+
+
 SOURCES = [
     ({}, "exactly one of embedded, path and ncbi"),
     ({"path": "a", "embedded": "b"}, "exactly one of embedded, path and ncbi"),
+    ({"path": "a", "leave_out": "Mito"}, r"leave_out: .*valid list"),
     ({"path": "a", "aliases": "b"}, "aliases are for the contig names of an `annotation`"),
     ({"ncbi": "GCF_1"}, "needs `file`"),
     ({**SOURCE, "sha256": "abc"}, r"sha256: .*match pattern"),
@@ -137,7 +150,7 @@ def test_sources_that_do_not_work(source, pattern):
 
 
 def test_a_missing_name_or_genome_is_named():
-    assert "genomes: Field required" in refused({"study": "s"})
+    assert "genomes: name at least one" in refused({"study": "s"})
     assert "study: Field required" in refused({"genomes": {"a": SOURCE}})
     assert "should be a valid dictionary" in refused(None)
 

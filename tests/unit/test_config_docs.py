@@ -102,7 +102,7 @@ def test_the_tables_hold_every_key_with_its_default_and_range():
     tables = rows_of_the_manual()
     assert list(tables) == [
         "Top level", "genomes.<name>", "genomes.<name>.region", "splits", "tokens", "pretrain", "pretrain.model",
-        "annotate", "compare", "compare.arms.<name>", "evaluate",
+        "annotate", "annotate.tracks.<name>", "compare", "compare.arms.<name>", "few_labels", "evaluate",
     ]  # fmt: skip
     assert set(tables["Top level"]) == set(Study.model_fields)
     assert tables["Top level"]["study"][1] == "**needed**"

@@ -282,7 +282,7 @@ def fine_tuning(folder, planted):
     write_tsv(planted.splits, folder / "splits.tsv")
     settings = {
         "bases_seen": 1152, "window": 96, "batch_windows": 4, "validate_every": 384, "warmup_steps": 2,
-        "learning_rate": 0.005,
+        "learning_rate": 0.005, "labels": "genes",
     }  # fmt: skip
     model = annotate.finetune(
         base_model(), planted.genome, planted.features, folder / "splits.tsv", settings, 1, "x", folder / "state",

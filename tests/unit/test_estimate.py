@@ -95,6 +95,22 @@ def test_the_size_comes_from_the_file_the_region_or_the_user(tmp_path, monkeypat
         estimate.genome_size(study_of())
 
 
+def test_genes_with_introns_have_rules_of_their_own():
+    study = study_of(annotate={"batch_windows": 2, "window": 96, "labels": "structures"})
+    measured = machine.measure(study, size_of(20_000), seconds=0.02)
+    measured.start |= {"without": 1.0, "with": 5.0}
+    measured.memory |= {"without": 1e8, "with": 3e8}
+    names = {job.name for job in estimate.jobs(study, size_of(1_000_000), measured)}
+    assert {"finetune", "predict_structures", "predict_structures_dnalm_random_init", "evaluate_structures"} <= names
+    assert not names & {"predict_genes", "evaluate_annotate", "finetune_dnalm_memory_only"}
+    more = dataclasses.replace(measured, per_base=measured.per_base | {"augustus": 0.001})
+    others = [
+        next(job for job in estimate.jobs(study, size_of(1_000_000), speed) if job.name == "other finders").seconds
+        for speed in (measured, more)
+    ]
+    assert others[1] - others[0] == pytest.approx(0.001 * 300_000)  # held-out bases alone
+
+
 # --- memory
 
 
@@ -276,7 +292,7 @@ def test_the_command_says_that_it_is_an_estimate(monkeypatch, capsys, speed):
     [
         (None, "cannot be read"),
         ("study: [", "not YAML"),
-        ("study: s\n", "genomes: Field required"),
+        ("study: s\n", "genomes: name at least one"),
         ("just text", "study: Field required"),
         ("study: s\ngenomes: {g: {path: nowhere.fa}}\n", "nowhere.fa: no such file"),
     ],
@@ -309,3 +325,30 @@ def test_other_seeds_and_the_arms_of_a_comparison_are_jobs_of_their_own():
         ("default 1", 100.0, 1), ("default 2", 100.0, 1), ("wide 1", 100.0, 2), ("wide 2", 100.0, 2),
     ]  # fmt: skip
     assert all(j.after == ("splits, windows",) and j.memory == 1e9 for j in plan)
+
+
+def test_a_universal_gene_finder_is_not_estimated(tmp_path, capsys):
+    genomes = {name: {"path": f"{name}.gbk"} for name in "abc"}
+    study = tmp_path / "study.yaml"
+    study.write_text(yaml.safe_dump({"study": "s", "genomes": genomes, "annotate": {"finder": "universal"}}))
+    assert estimate.main(["--configfile", str(study)]) == 1
+    assert "is not estimated" in capsys.readouterr().err
+
+
+def test_a_study_that_trains_nothing_is_said_to_be_so(tmp_path, capsys):
+    path = tmp_path / "study.yaml"
+    path.write_text("study: s\nannotate: {model: m, targets: {t: {path: t.fa}}}\n")
+    assert estimate.main(["--configfile", str(path)]) == 1
+    assert "trains nothing" in capsys.readouterr().err
+
+
+def test_few_labels_take_their_minutes_once_and_wait_for_their_pretraining():
+    few = {"genes": [10, "all"], "seeds": 2, "budget_minutes": 2, "pretrain_share": 0.25}
+    study = load_study({"study": "s", "genomes": {"g": {"path": "a.gbk"}}, "few_labels": few})
+    plan = estimate._more_trainings(study, memory=1e9, training=100.0, disk=5.0, scoring=10.0)
+    seconds = {job.name: job.seconds for job in plan}
+    assert seconds["pretrained 1"] == 30 and seconds["pretrained 2, all genes"] == 100
+    assert seconds["dnalm_random_init_equal_compute 1, 10 genes"] == 130
+    assert len(plan) == 2 + 2 * 2 * 2
+    waits = {job.name: job.after for job in plan}
+    assert waits["pretrained 1, 10 genes"] == ("pretrained 1",)

@@ -159,6 +159,8 @@ TOGETHER = {
     "calibration": ["dnalm", *TWINS, "majority"],
     "bits": ["dnalm", "dnalm_recounted", "markov_mixture", "markov_mixture_adaptive", "markov_order", "flank_counts"],
     "arms": [*ARMS, "markov_mixture", "flank_counts"],
+    "few labels": ["pretrained", "pretrained_elsewhere", "dnalm_random_init_equal_compute", "closed_form",
+                   "pyrodigal_single"],
     "sequence tasks": ["dnalm", *TWINS, "dnalm_random_init_equal_compute", "kmer_logistic", "onehot_kmer_logistic",
                        "cnn", "nearest_neighbour", "majority"],
 }  # fmt: skip
@@ -493,7 +495,7 @@ def test_calibration_draws_calls_of_the_networks_only(world):
 
 def test_every_figure_has_a_rule_an_adapter_and_a_caption():
     rules = re.findall(r"rule figure_(\w+):", (ROOT / "workflow/rules/figures.smk").read_text())
-    assert rules == [*NAMES, "architectures", "context_cost"]
+    assert rules == [*NAMES, "finders_by_genome", "architectures", "context_cost"]
     for name in rules:
         assert len((ROOT / f"workflow/scripts/figure_{name}.py").read_text().splitlines()) <= 30
         caption = (ROOT / f"workflow/report/{name}.rst").read_text().strip()

@@ -14,7 +14,7 @@ from pyfaidx import Fasta
 from dnalm.errors import InputError
 from dnalm.io.annotation import coding_sequences
 from dnalm.io.fasta import load_genome
-from dnalm.io.fetch import EMBEDDED, resolve_source
+from dnalm.io.fetch import EMBEDDED, LocalGenome, resolve_source
 from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.genetic_code import translate
@@ -178,6 +178,25 @@ def test_genetic_code_and_circularity_of_gff3_and_their_overrides(tmp_path):
     source |= {"circular": False, "genetic_code": 1}
     assert build_genome("x", resolve_source(source), source, tmp_path / "h")["genetic_code"] == 1
     assert load_genome(tmp_path / "h").contigs["circular"].tolist() == [False, False]
+
+
+def test_contigs_are_left_out_with_their_features(tmp_path, caplog):
+    fasta, gff = tmp_path / "a.fa", tmp_path / "a.gff3"
+    fasta.write_text(">one\nACGTACGTAC\n>mito\nTTTTTTTT\n>two\nGGGG\n")
+    gff.write_text(
+        "##gff-version 3\n##sequence-region one 1 10\n##sequence-region mito 1 8\n##sequence-region two 1 4\n"
+        "one\tx\tgene\t1\t9\t.\t+\t.\tID=a\nmito\tx\tregion\t1\t8\t.\t+\t.\tID=mito;Is_circular=true\n"
+        "mito\tx\tgene\t1\t6\t.\t+\t.\tID=b\n"
+    )
+    files = LocalGenome(fasta, gff, {})
+    with caplog.at_level("INFO"):
+        card = build_genome("g", files, {"leave_out": ["mito"]}, tmp_path / "g")
+    assert [c["contig"] for c in card["contigs"]] == ["one", "two"] and card["bases"] == 14 and not card["circular"]
+    assert pd.read_parquet(tmp_path / "g" / "features.parquet")["id"].tolist() == ["a"]
+    assert "left out: mito, with 1 rows of features" in caplog.text
+    for names, message in ((["mit"], r"no contig 'mit'. Known: one, mito, two"), (["one", "mito", "two"], "is left")):
+        with pytest.raises(InputError, match=message):
+            build_genome("g", files, {"leave_out": names}, tmp_path / "h")
 
 
 def test_soft_masking_and_ambiguity_are_kept_and_counted(tmp_path):

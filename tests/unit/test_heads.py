@@ -8,8 +8,9 @@ from helpers.models import SMALL, perturbed, random_codes, repetitive_genome, sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnalm.models.heads import CLASSES, RARE, ConvBlock, GeneHead, GeneModel
+from dnalm.models.heads import CLASSES, RARE, STRUCTURES, ConvBlock, GeneHead, GeneModel
 from dnalm.models.two_sided import TwoSided
+from dnalm.sequence import gene_structure
 from dnalm.sequence.alphabet import N, reverse_complement
 
 GENOME = repetitive_genome()
@@ -51,6 +52,20 @@ def test_the_other_strand_gives_the_same_genes_with_the_own_occurrence_left_out(
     minus = read(REMEMBERING, reverse_complement(codes), (GENOME.digest, positions[:, ::-1], np.array([-1])))
     assert_strands_agree(plus, minus)
     assert not torch.allclose(plus.classes, read(REMEMBERING, codes).classes, atol=1e-3)
+
+
+def test_genes_with_introns_have_their_classes_and_sites_on_both_strands():
+    model = perturbed(GeneModel(small_model(GENOME), STRUCTURES), 1, 0.05)
+    assert STRUCTURES.classes == gene_structure.CLASSES
+    codes = random_codes(4, 2, 60, n_share=0.1)
+    plus, minus = read(model, codes), read(model, reverse_complement(codes))
+    swapped = [0, *range(8, 15), *range(1, 8)]
+    torch.testing.assert_close(minus.classes, plus.classes.flip(1)[..., swapped], atol=1e-5, rtol=1e-5)
+    assert tuple(plus.sites) == gene_structure.SITES
+    for name, logits in plus.sites.items():
+        torch.testing.assert_close(minus.sites[name], logits.flip(1).flip(-1), atol=1e-5, rtol=1e-5)
+    assert len({logits.sum().item() for logits in plus.sites.values()}) == 4
+    torch.testing.assert_close(plus.classes.exp().sum(-1), torch.ones(2, 60))
 
 
 def test_the_strands_are_told_apart():

@@ -125,6 +125,23 @@ def test_by_contig_assigns_whole_contigs():
     assert table["split"].value_counts().to_dict() == {"train": 14, "test": 4, "validation": 2}
 
 
+def test_contigs_can_be_named():
+    genome = genome_of([50_000, 60_000, 70_000, 80_000, 90_000])
+    named = {**DEFAULT, "by": "contig", "test_contigs": ["c3", "c0"], "validation_contigs": ["c1"]}
+    for seed in (1, 2):
+        table = make_splits([genome], named, seed).set_index("contig")["split"].to_dict()
+        assert table == {"c0": "test", "c1": "validation", "c2": "train", "c3": "test", "c4": "train"}
+    by_chance = make_splits([genome], named | {"validation_contigs": []}, 1).set_index("contig")["split"]
+    assert by_chance[by_chance == "test"].index.tolist() == ["c0", "c3"] and (by_chance == "validation").any()
+    genomes = genomes_of([10_000, 20_000, 30_000])
+    several = {**DEFAULT, "by": "contig", "test_contigs": ["g1:" + genomes[1].contigs["contig"].iloc[0]]}
+    table = make_splits(genomes, several, 1)
+    tested = table.loc[table["split"] == "test", ["genome", "contig"]]
+    assert tested.to_numpy().tolist() == [["g1", genomes[1].contigs["contig"].iloc[0]]]
+    with pytest.raises(InputError, match=r"splits: test_contigs: no contig c9. Known: c0, c1"):
+        make_splits([genome], named | {"test_contigs": ["c9"]}, 1)
+
+
 def test_too_few_blocks_name_what_is_missing():
     with pytest.raises(InputError, match=r"splits: 1 blocks are too few: nothing is left for .* Use smaller blocks"):
         make_splits([genome_of([10_000])], DEFAULT, 1)

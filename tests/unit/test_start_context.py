@@ -6,9 +6,10 @@ from helpers.genomes import RIBOSOME_SITE, SPACER, features_of, genome_of
 from sklearn.metrics import roc_auc_score
 
 from dnalm.io.labels import gene_labels
-from dnalm.sequence.alphabet import encode, reverse_complement
+from dnalm.sequence.alphabet import decode, encode, reverse_complement
+from dnalm.sequence.genetic_code import stop_codons
 from dnalm.sequence.splits import SPLITS, split_labels
-from dnalm.sequence.start_context import LEFT, PSEUDO, RIGHT, start_context, start_matrix
+from dnalm.sequence.start_context import LEFT, PSEUDO, RIGHT, earlier_starts, start_context, start_matrix
 
 
 def scored(genome, candidates, starts, usable):
@@ -131,3 +132,20 @@ def test_a_start_near_a_contigs_edge_does_not_read_the_neighbour():
         usable[480:520] = False
         scores.append(scored(genome, labels.start_codons, labels.starts, usable)[500, 0])
     assert len(set(scores)) == 1
+
+
+@pytest.mark.parametrize("code", [1, 4])
+def test_earlier_starts_equal_a_walk_back_to_the_last_stop_codon(code):
+    rng = np.random.default_rng(code)
+    codes = encode(
+        "".join(rng.choice(["ATG", "TGA", "TAA", "CAT", "A", "CC", "GN"], 400, p=[0.4, 0.1, 0.1, *[0.1] * 4]))
+    )
+    stops, found = stop_codons(code), earlier_starts(codes, code)
+    for side, text in enumerate((decode(codes), decode(reverse_complement(codes)))):
+        for place in range(len(text)):
+            number, at = 0, place - 3
+            while at >= 0 and text[at : at + 3] not in stops:
+                number += text[at : at + 3] == "ATG"
+                at -= 3
+            assert found[place if side == 0 else len(text) - 1 - place, side] == number
+    assert found.max() > 3

@@ -18,6 +18,8 @@ from dnalm.tasks.structure_truth import StructureTruth
 from dnalm.tasks.structures import (
     STEPS,
     StructureDecoder,
+    beside,
+    call_each,
     call_structures,
     decode_structures,
     fit_structures,
@@ -173,6 +175,57 @@ def test_the_fit_finds_better_numbers_and_is_deterministic():
         d: StructureTruth(table, rest).quality(call_structures(planted.genome, finder, d)) for d in (bad, fitted)
     }
     assert quality[fitted] > quality[bad]
+
+
+def test_a_second_finder_counts_as_the_decoder_says():
+    _, emissions, sites = noisy(5, 40)
+    emissions[3] = 4 * FLOOR
+    second = (np.arange(600, dtype=np.float32).reshape(40, 15), np.arange(320, dtype=np.float32).reshape(40, 8))
+    decoder = replace(FREE, second_class_weight=0.25, second_site_weight=3.0)
+    classes, marks = decoder.combined(*beside(lambda c: (emissions, sites), lambda c: second)(None))
+    np.testing.assert_allclose(classes, np.maximum(emissions, FLOOR) + 0.25 * second[0], rtol=1e-6)
+    np.testing.assert_allclose(marks, sites + 3 * second[1], rtol=1e-6)
+    assert classes.dtype == marks.dtype == np.float32
+    assert all(a is b for a, b in zip(decoder.combined(emissions, sites), (emissions, sites), strict=True))
+
+
+def test_the_fit_finds_out_which_of_two_finders_to_trust():
+    planted = planted_introns(8, genes=30)
+    table = read_transcripts(planted.genome, planted.features)
+    good = blurred(transcript_labels(planted.genome, table))
+    blocks = pd.DataFrame({"contig": ["c0"], "start": [0], "end": [len(planted.genome.codes)]})
+    finder = beside(good, lambda contig: tuple(-2 * scores for scores in good(contig)))  # it says the contrary
+    start = StructureDecoder(gene_cost=4.0, intron_cost=4.0)
+    fitted = fit_structures(planted.genome, finder, table, blocks, start)
+    assert fitted.second_class_weight < start.second_class_weight
+    assert fitted.second_site_weight <= start.second_site_weight
+    truth = StructureTruth(table, blocks)
+    calls = call_each(planted.genome, finder, {"before": start, "after": fitted})
+    assert truth.quality(calls["after"]) > truth.quality(calls["before"])
+    pd.testing.assert_frame_equal(calls["after"], call_structures(planted.genome, finder, fitted))
+
+
+def test_the_fit_begins_where_something_is_right():
+    planted = planted_introns(8, genes=20)
+    table = read_transcripts(planted.genome, planted.features)
+    classes, sites = blurred(transcript_labels(planted.genome, table))(next(planted.genome.contigs.itertuples()))
+    classes[:, 0] += 1.5  # so sure of no gene that sites, which are right, cannot say otherwise
+    blocks = pd.DataFrame({"contig": ["c0"], "start": [0], "end": [len(planted.genome.codes)]})
+    truth, start = StructureTruth(table, blocks), StructureDecoder(gene_cost=1.0, intron_cost=1.0)
+    assert truth.quality(call_structures(planted.genome, lambda contig: (classes, sites), start)) == (0, 0)
+    fitted = fit_structures(planted.genome, lambda contig: (classes, sites), table, blocks, start)
+    assert fitted.class_weight < start.class_weight
+    assert min(truth.quality(call_structures(planted.genome, lambda contig: (classes, sites), fitted))) > 0
+
+
+def test_a_second_finder_without_weight_is_none():
+    planted = planted_introns(8, genes=20)
+    table = read_transcripts(planted.genome, planted.features)
+    good = blurred(transcript_labels(planted.genome, table))
+    blocks = pd.DataFrame({"contig": ["c0"], "start": [0], "end": [len(planted.genome.codes)]})
+    off = StructureDecoder(second_class_weight=0.0, second_site_weight=0.0)
+    both = fit_structures(planted.genome, beside(good, good), table, blocks, off)
+    assert both == fit_structures(planted.genome, good, table, blocks, off)
 
 
 def test_blocks_of_a_long_contig_are_decoded_with_a_margin_alone(monkeypatch):

@@ -1,6 +1,6 @@
 """Annotation: fine-tune the language model to find genes; its twins and the other finders, for comparison."""
 
-if STUDY.annotate:
+if FIND_GENES or FIND_STRUCTURES:
 
     rule finetune:
         input:
@@ -56,6 +56,9 @@ if STUDY.annotate:
             state=f"{STATE}/{{twin}}",
             code=code_digest("tasks/annotate.py"),
         priority: 10
+
+
+if FIND_GENES:
 
     rule predict_genes:
         input:
@@ -114,6 +117,7 @@ if STUDY.annotate:
             gff=f"{RESULTS}/annotate/{{genome}}/genes.gff3.gz",
             tbi=f"{RESULTS}/annotate/{{genome}}/genes.gff3.gz.tbi",
             proteins=f"{RESULTS}/annotate/{{genome}}/proteins.faa",
+            genes=f"{RESULTS}/annotate/{{genome}}/genes.ffn",
         log:
             log_of("write_genes/{genome}"),
         benchmark:

@@ -5,13 +5,16 @@ import functools
 import hashlib
 import json
 import pathlib
+import shutil
 import sys
 
 LIBRARY = pathlib.Path(workflow.basedir) / "workflow" / "scripts" / "dnalm"
 sys.path.insert(0, str(LIBRARY.parent))
 
 from dnalm.config import load_study
+from dnalm.config_sections import Annotate
 from dnalm.errors import DnalmError
+from dnalm.trained import trained_model
 
 try:
     STUDY = load_study(config)
@@ -19,23 +22,44 @@ except DnalmError as error:
     raise WorkflowError(str(error))
 
 RESULTS = f"results/{STUDY.study}"
+TARGETS = STUDY.annotate.targets if STUDY.annotate else {}
+ELSEWHERE = STUDY.few_labels.elsewhere if STUDY.few_labels else {}
 # What a genome is built from; its place among the others is a matter of the study.
 SOURCES = {
     name: source.model_dump(mode="json", exclude_none=True, exclude={"group", "split"})
-    for name, source in STUDY.genomes.items()
+    for name, source in (STUDY.genomes | TARGETS | ELSEWHERE).items()
 }
-GENOMES = list(SOURCES)
+GENOMES = list(STUDY.genomes)
 # One genome is read where it lies, several are put end to end first.
 GENOME_DIR = f"results/genomes/{GENOMES[0]}" if len(GENOMES) == 1 else f"{RESULTS}/genome"
 STATE = f".state/{STUDY.study}"
-TWINS = ["dnalm_random_init"] + ([] if STUDY.pretrain.model else ["dnalm_memory_only"])
-FINDERS = ["dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf"]
-PRETRAIN = STUDY.pretrain.model_dump(mode="json")
-ANNOTATE = STUDY.annotate.model_dump(mode="json") if STUDY.annotate else None
+# Whether the language model is trained here: somebody else's is neither trained nor scored.
+OWN_MODEL = bool(STUDY.pretrain and not STUDY.pretrain.model)
+# What is annotated has rules of its own, and the same places for metrics.
+LABELS = STUDY.annotate.labels if STUDY.annotate and GENOMES else None
+FIND_GENES, FIND_STRUCTURES, LABEL_TRACKS = (LABELS == kind for kind in ("genes", "structures", "tracks"))
+# What is written of every target: what follows its name.
+TARGET_FILES = ["gff3.gz", "gff3.gz.tbi", "faa", "ffn", "gbk.gz", "summary.tsv"]
+PRETRAIN = STUDY.pretrain.model_dump(mode="json") if STUDY.pretrain else None
+ANNOTATE = STUDY.annotate.model_dump(mode="json", exclude={"model", "targets"}) if STUDY.annotate else None
+TWINS = ["dnalm_random_init"] + (["dnalm_memory_only"] if OWN_MODEL and not FIND_STRUCTURES else [])
+FINDERS = ["dnalm", "pyrodigal_single", "pyrodigal_meta"]
+if FIND_STRUCTURES:
+    FINDERS = ["dnalm", "dnalm_alone", "closed_form"]
+    if ANNOTATE["augustus"] and shutil.which("augustus"):
+        FINDERS.append("augustus")
+    elif ANNOTATE["augustus"]:
+        logger.warning("annotate.augustus: AUGUSTUS is not installed, so that the comparison with it is left out")
+elif STUDY.universal:
+    FINDERS += ["dnalm_self"] + (["dnalm_transfer"] if STUDY.annotate.transfer else [])
+else:
+    FINDERS += ["closed_form", "longest_orf"]
+GROUPS = list(dict.fromkeys(STUDY.groups.values()))
 TOKENS = STUDY.tokens.model_dump(mode="json")
 COMPARE = STUDY.compare.model_dump(mode="json") if STUDY.compare else None
-SCORED = ["test"] if STUDY.pretrain.final else ["validation", "test"]
-SEEDS = [STUDY.seed + i for i in range(STUDY.pretrain.seeds)]
+FEW_LABELS = STUDY.few_labels.model_dump(mode="json") if STUDY.few_labels else None
+SCORED = ["test"] if STUDY.pretrain and STUDY.pretrain.final else ["validation", "test"]
+SEEDS = [STUDY.seed + i for i in range(STUDY.pretrain.seeds if STUDY.pretrain else 0)]
 EVALUATE = STUDY.evaluate.model_dump(mode="json")
 
 
@@ -114,18 +138,63 @@ def genes_of(*names):
 
 def all_finders():
     """Methods that call genes in this study."""
-    return FINDERS + (TWINS if STUDY.annotate and STUDY.annotate.twins else [])
+    twins = STUDY.annotate and STUDY.annotate.twins and not STUDY.universal
+    return FINDERS + (TWINS if twins else [])
 
 
 def finder_files():
     """Gene calls of every finder."""
-    return genes_of(*(f"finders/{method}.parquet" for method in all_finders()))
+    own = [method for method in all_finders() if method != "dnalm_transfer"]
+    folds = [f"{RESULTS}/folds/{group}/transfer/{name}" for name, group in STUDY.groups.items()]
+    transferred = [f"{folder}/finders/dnalm_transfer.parquet" for folder in folds]
+    return genes_of(*(f"finders/{method}.parquet" for method in own)) + transferred * ("dnalm_transfer" in FINDERS)
 
 
 def probability_files():
     """Class probabilities of the model and its twins."""
-    methods = [method for method in all_finders() if method in ("dnalm", *TWINS)]
+    methods = [method for method in all_finders() if method in ("dnalm", *TWINS) and not STUDY.universal]
     return genes_of(*(f"probabilities/{method}.npz" for method in methods))
+
+
+def fold_of(wildcards):
+    """The folder of the fold that holds a genome out."""
+    return f"{RESULTS}/folds/{STUDY.groups[wildcards.genome]}"
+
+
+def lessons(group=None):
+    """What the genomes teach that are not of ``group``, by group."""
+    names = {g: [n for n in GENOMES if STUDY.groups[n] == g] for g in GROUPS if g != group}
+    return {g: [f"{RESULTS}/annotate/lessons/{name}.npz" for name in mine] for g, mine in names.items()}
+
+
+def track_methods():
+    """Methods that learn the tracks of the study."""
+    return ["dnalm", "kmer_logistic", *(TWINS if STUDY.annotate.twins else [])]
+
+
+def track_probabilities():
+    """Probabilities of the labels of every method."""
+    return genes_of(*(f"probabilities/{method}.npz" for method in track_methods()))
+
+
+def track_files():
+    """The user's own BED files, as far as they exist; the rule itself finds the others, or explains a missing one."""
+    paths = [track.path for track in STUDY.annotate.tracks.values() if track.path]
+    named = [path.replace("{genome}", name) for path in paths for name in GENOMES]
+    return [path for path in dict.fromkeys(named) if pathlib.Path(path).is_file()]
+
+
+def track_outputs(kind):
+    """Names of the BED files of the tracks, or of the bigWig files, of which a stranded track has two."""
+    ends = (".plus", ".minus") if kind == "bw" and STUDY.annotate.stranded else ("",)
+    return [f"tracks/{track}{end}.{kind}" for track in STUDY.annotate.tracks for end in ends]
+
+
+def annotations():
+    """What the annotation stage calls in the genomes, in the field's formats."""
+    if LABEL_TRACKS:
+        return genes_of(*track_outputs("bed.gz"), *track_outputs("bw"))
+    return genes_of("genes.gff3.gz", "proteins.faa") if FIND_GENES or FIND_STRUCTURES else []
 
 
 def other_seeds():
@@ -136,7 +205,7 @@ def other_seeds():
 def language_scores():
     """Score files of the language model and what it is compared with, by method."""
     methods = ["markov_orders", "markov_mixture", "flank_counts"]
-    if not STUDY.pretrain.model:
+    if OWN_MODEL:
         methods = ["dnalm"] + methods + (["dnalm_recounted"] if STUDY.pretrain.recount else [])
     return {method: f"{RESULTS}/pretrain/scores/{method}.npz" for method in methods}
 
@@ -153,22 +222,59 @@ def arm_folders():
     return [f"{RESULTS}/compare/arms/{arm}/seed{seed}" for arm in COMPARE["arms"] for seed in seeds]
 
 
+def few_labels_folders():
+    """One folder per gene finder that learned from few labels."""
+    return [
+        f"{RESULTS}/few_labels/arms/{arm}/{genes}/seed{STUDY.seed + i}"
+        for arm in STUDY.few_labels.arms
+        for genes in FEW_LABELS["genes"]
+        for i in range(FEW_LABELS["seeds"])
+    ]
+
+
 def figures():
     """Names of the study's figures."""
-    ours = not STUDY.pretrain.model  # else there is no training, and no score of bases, to draw
-    names = (["learning_curve", "bits_by_region"] if ours else []) + ["splits_and_leakage"]
-    if STUDY.annotate:
-        names += ["gene_precision_recall", *(["browser"] if ours else []), "calibration"]
+    if STUDY.universal:
+        return ["finders_by_genome", "gene_precision_recall", "splits_and_leakage"] + (["targets"] if TARGETS else [])
+    names = ["learning_curve", "bits_by_region"] if OWN_MODEL else []
+    names += ["splits_and_leakage"] if STUDY.pretrain else []
+    if FIND_GENES:
+        names += ["gene_precision_recall", *(["browser"] if OWN_MODEL else []), "calibration"]
+    names += ["gene_structures"] if FIND_STRUCTURES else []
+    names += ["track_precision_recall"] if LABEL_TRACKS else []
     names += ["architectures"] if STUDY.compare else []
-    return names + (["context_cost"] if STUDY.compare and STUDY.compare.contexts else [])
+    names += ["context_cost"] if STUDY.compare and STUDY.compare.contexts else []
+    names += ["few_labels"] if STUDY.few_labels else []
+    return names + (["targets"] if TARGETS else [])
 
 
 def stages():
-    """Stages with metrics."""
-    return ["pretrain"] + (["annotate"] if STUDY.annotate else []) + (["compare"] if STUDY.compare else [])
+    """Stages with metrics; a study that only annotates targets, of which nobody knows the truth, has none."""
+    there = {
+        "pretrain": STUDY.pretrain and not STUDY.universal,
+        "annotate": STUDY.annotate and GENOMES,
+        "compare": STUDY.compare,
+        "few_labels": STUDY.few_labels,
+    }
+    return [name for name in there if there[name]]
+
+
+def gene_finder_model():
+    """Folder of the networks that call the genes of the targets."""
+    if STUDY.universal and not STUDY.annotate.model:
+        return f"{RESULTS}/annotate/model"
+    try:
+        return str(trained_model(STUDY.annotate.model))
+    except DnalmError as error:
+        raise WorkflowError(str(error))
+
+
+def each_target(*suffixes):
+    """Files of every target, by what follows its name."""
+    return [f"{RESULTS}/annotate/targets/{name}.{suffix}" for name in TARGETS for suffix in suffixes]
 
 
 def final_outputs():
     """What `rule all` asks for."""
-    genes = genes_of("genes.gff3.gz") if STUDY.annotate else []
-    return [f"{RESULTS}/report.html", f"{RESULTS}/results-table.md", *genes]
+    table = [f"{RESULTS}/results-table.md"] if stages() else []
+    return [f"{RESULTS}/report.html", *table, *annotations(), *each_target(*TARGET_FILES)]

@@ -30,7 +30,7 @@ rule evaluate_pretrain:
         "../scripts/evaluate_pretrain.py"
 
 
-if STUDY.annotate:
+if FIND_GENES:
 
     rule evaluate_annotate:
         input:

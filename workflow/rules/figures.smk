@@ -82,7 +82,7 @@ rule figure_splits_and_leakage:
         "../scripts/figure_splits_and_leakage.py"
 
 
-if STUDY.annotate:
+if FIND_GENES:
 
     rule figure_gene_precision_recall:
         input:
@@ -170,6 +170,35 @@ if STUDY.annotate:
             "../../envs/figures.yaml"
         script:
             "../scripts/figure_calibration.py"
+
+
+if STUDY.universal:
+
+    rule figure_finders_by_genome:
+        input:
+            metrics=f"{RESULTS}/annotate/metrics.tsv",
+            comparisons=f"{RESULTS}/annotate/comparisons.tsv",
+        output:
+            report(
+                f"{RESULTS}/figures/finders_by_genome.svg",
+                caption="../report/finders_by_genome.rst",
+                category="Figures",
+            ),
+            multiext(f"{RESULTS}/figures/finders_by_genome", ".png", ".pdf", ".tsv"),
+        log:
+            log_of("figure_finders_by_genome"),
+        benchmark:
+            benchmark_of("figure_finders_by_genome")
+        params:
+            code=code_digest("figures/finders_by_genome.py"),
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        conda:
+            "../../envs/figures.yaml"
+        script:
+            "../scripts/figure_finders_by_genome.py"
 
 
 if STUDY.compare:

@@ -1,19 +1,24 @@
 """Report: the whole study as one HTML file that needs nothing else."""
 
+# What the report reads of a study with a model of its own, beside the stages.
+LEARNED = ["all_metrics.tsv", "splits.tsv", "leakage.tsv", "windows.parquet"]
+LEARNED += [f"{stage}/model/README.md" for stage in stages()[:1]]
+
 
 rule report:
     input:
-        each_genome("results/genomes/{genome}/genome.json"),
-        each_genome("results/genomes/{genome}/provenance.json"),
+        [
+            f"results/genomes/{name}/{file}"
+            for name in [*GENOMES, *TARGETS]
+            for file in ("genome.json", "provenance.json")
+        ],
         [f"{RESULTS}/{stage}/{name}" for stage in stages() for name in ("metrics.tsv", "comparisons.tsv")],
-        [f"{RESULTS}/{stage}/run.json" for stage in stages() if stage != "compare"],
+        [f"{RESULTS}/{stage}/run.json" for stage in stages() if stage not in ("compare", "few_labels")],
         [f"{RESULTS}/compare/arms.tsv"] if STUDY.compare else [],
-        f"{RESULTS}/all_metrics.tsv",
-        f"{RESULTS}/pretrain/model/README.md",
-        f"{RESULTS}/splits.tsv",
-        f"{RESULTS}/leakage.tsv",
-        f"{RESULTS}/windows.parquet",
-        genes_of("genes.gff3.gz", "proteins.faa") if STUDY.annotate else [],
+        [f"{RESULTS}/few_labels/arms.tsv"] if STUDY.few_labels else [],
+        [f"{RESULTS}/{name}" for name in LEARNED] if STUDY.pretrain else [],
+        annotations(),
+        each_target(*TARGET_FILES, "run.json"),
         figures=[f"{RESULTS}/figures/{name}.{kind}" for name in figures() for kind in ("svg", "png", "tsv")],
         captions=[f"{workflow.basedir}/workflow/report/{name}.rst" for name in figures()],
         page=[str(LIBRARY / "report" / name) for name in ("template.html", "report.css", "report.js")],

@@ -19,8 +19,10 @@ features, splits = pd.read_parquet(snakemake.input[3]), read_splits(snakemake.in
 model = placed(load_gene_model(Path(snakemake.input.model).parent))
 model.backbone.attach([genome])
 found = find_genes(model, genome, features, splits, p.min_length, p.held_out_only)
-tables, scores = by_genome(snakemake.output.calls), by_genome(snakemake.output.probabilities)
+tables, scores = by_genome(snakemake.output.calls), by_genome(snakemake.output.get("probabilities", []))
 for name, calls, decoder, intervals, columns in found:
-    write_parquet(calls, tables[name])
-    write_scores(scores[name], intervals, **columns)
+    if name in tables:
+        write_parquet(calls, tables[name])
+    if name in scores:
+        write_scores(scores[name], intervals, **columns)
     decoder.save(snakemake.output.decoder)

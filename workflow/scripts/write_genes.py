@@ -1,4 +1,4 @@
-"""Write called genes as GFF3 and their proteins as FASTA."""
+"""Write called genes as GFF3, they and their proteins as FASTA."""
 
 from pathlib import Path
 
@@ -11,4 +11,5 @@ from dnalm.sequence.splits import read_splits
 
 start_log(snakemake)
 genome, splits = load_genome(Path(snakemake.input[0]).parent), read_splits(snakemake.input.splits)
-write_genes(pd.read_parquet(snakemake.input.calls), genome, splits, snakemake.output.gff, snakemake.output.proteins)
+calls, out = pd.read_parquet(snakemake.input.calls), snakemake.output
+write_genes(calls, genome, splits, out.gff, out.proteins, out.genes)

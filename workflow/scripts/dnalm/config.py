@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
+from dnalm.config_few_labels import FewLabels
 from dnalm.config_sections import (
     Annotate,
     Arm,
@@ -20,6 +21,7 @@ from dnalm.config_sections import (
     Section,
     Splits,
     Tokens,
+    Track,
 )
 from dnalm.errors import InputError
 
@@ -41,13 +43,18 @@ class Study(Section):
     study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Name; results go to results/<study>.")
     seed: int = Field(1, ge=0, description="Every random choice follows from it.")
     genomes: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], GenomeSource] = Field(
-        min_length=1, description="Genomes by name; several are read as one, with contigs `genome:contig`."
+        {},
+        description="Genomes to learn from by name; several are read as one, with contigs `genome:contig`. None in a "
+        "study that only annotates `annotate.targets`.",
     )
     splits: Splits = Field(default_factory=Splits, description="Training, validation and test blocks.")
     tokens: Tokens = Field(default_factory=Tokens, description="Tokenizer.")
-    pretrain: Pretrain = Field(default_factory=Pretrain, description="Language model.")
+    pretrain: Pretrain | None = Field(
+        default_factory=Pretrain, description="Language model; null to leave it out, as in a study without genomes."
+    )
     annotate: Annotate | None = Field(default_factory=Annotate, description="Gene finding; null to leave it out.")
     compare: Compare | None = Field(None, description="Comparison of language models; null to leave it out.")
+    few_labels: FewLabels | None = Field(None, description="Gene finders from few labels; null to leave it out.")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Confidence intervals.")
 
     def arm(self, name: str) -> tuple[Tokens, Pretrain]:
@@ -60,7 +67,33 @@ class Study(Section):
         return tokens, _fitting(tokens, Pretrain.model_validate(section))
 
     @model_validator(mode="after")
+    def _stages_have_what_they_need(self):
+        if not self.genomes:
+            if not (self.annotate and self.annotate.targets):
+                raise ValueError("genomes: name at least one, or annotate.model and annotate.targets")
+            idle = self._about_learning()
+            if idle:
+                raise ValueError(f"without genomes nothing is learned: leave out {', '.join(idle)}, or give genomes")
+            self.pretrain = None
+        elif self.pretrain is None and (self.annotate or self.compare or self.few_labels):
+            told = " and ".join(name for name in ("annotate", "compare", "few_labels") if getattr(self, name))
+            raise ValueError(f"pretrain is null, but {told} of genomes begins with its language model")
+        elif self.pretrain is None:
+            raise ValueError("pretrain and annotate are both null: there is nothing to do")
+        return self
+
+    def _about_learning(self) -> list[str]:
+        """The keys that say how to learn, as far as they are not what they are by default."""
+        default = {"splits": Splits(), "tokens": Tokens(), "compare": None, "few_labels": None, "evaluate": Evaluate()}
+        idle = [key for key, value in default.items() if getattr(self, key) != value]
+        idle += ["pretrain"] if self.pretrain and "pretrain" in self.model_fields_set else []
+        fields = {key: field for key, field in Annotate.model_fields.items() if key not in ("model", "targets")}
+        return idle + [f"annotate.{key}" for key in fields if getattr(self.annotate, key) != fields[key].default]
+
+    @model_validator(mode="after")
     def _tokens_and_objective_fit(self):
+        if self.pretrain is None:
+            return self
         _fitting(self.tokens, self.pretrain)
         if self.tokens.kind == "bpe" and self.pretrain.objective == "masked":
             raise ValueError("masked byte pairs have no bits per base; use objective causal, or an arm of compare")
@@ -81,6 +114,11 @@ class Study(Section):
         return {name: source.group or name for name, source in self.genomes.items()}
 
     @property
+    def universal(self) -> bool:
+        """Whether the study trains the gene finder for genomes without labels, group by group."""
+        return self.annotate is not None and self.annotate.finder == "universal"
+
+    @property
     def fixed_splits(self) -> dict[str, str]:
         """The split of every group that the study itself assigns."""
         return {self.groups[name]: source.split for name, source in self.genomes.items() if source.split}
@@ -91,10 +129,18 @@ class Study(Section):
             raise ValueError(
                 f"a genome is called {self.study} like the study, which stands for all its genomes; rename either"
             )
+        targets = self.annotate.targets if self.annotate else {}
+        both = sorted(set(targets) & set(self.genomes))
+        if both:
+            raise ValueError(f"annotate.targets: {', '.join(both)} is also the name of a genome; rename either")
+        if targets and "targets" in self.genomes:
+            raise ValueError("a genome cannot be called targets, which is the folder of annotate.targets; rename it")
         return self
 
     @model_validator(mode="after")
     def _groups_suffice(self):
+        if not self.genomes:
+            return self
         chosen = [(self.groups[name], source.split) for name, source in self.genomes.items() if source.split]
         if self.splits.by != "genome":
             if chosen:
@@ -115,7 +161,40 @@ class Study(Section):
         return self
 
     @model_validator(mode="after")
+    def _groups_can_be_left_out(self):
+        if self.annotate and self.annotate.transfer and not self.universal:
+            raise ValueError("annotate.transfer goes with annotate.finder universal")
+        for name in ("compare", "few_labels"):
+            if self.universal and getattr(self, name):
+                raise ValueError(f"annotate.finder universal has no single split, which {name} needs; use two studies")
+        if self.universal and self.annotate.labels != "genes":
+            raise ValueError(f"annotate.finder universal finds genes, not {self.annotate.labels}")
+        if self.universal and self.pretrain and self.pretrain.model:
+            raise ValueError("annotate.finder universal cannot use pretrain.model")
+        if self.universal and 0 < len(set(self.groups.values())) < 3:
+            raise ValueError(
+                "annotate.finder universal holds out one group of genomes at a time and learns from the others, of "
+                f"which it needs two at least: give three groups (there are {len(set(self.groups.values()))})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _few_labels_fit(self):
+        if not self.few_labels:
+            return self
+        if len(self.genomes) > 1:
+            raise ValueError("few_labels is about the labels of one genome; name the others in few_labels.elsewhere")
+        if self.pretrain.model or self.tokens.kind != "base" or self.pretrain.objective == "masked":
+            raise ValueError("few_labels needs a model of this study over single bases, causal or two_sided")
+        targets = self.annotate.targets if self.annotate else {}
+        if set(self.few_labels.elsewhere) & {*self.genomes, *targets, "elsewhere"}:
+            raise ValueError("few_labels.elsewhere: call genomes neither like those of the study nor elsewhere")
+        return self
+
+    @model_validator(mode="after")
     def _gap_covers_the_window(self):
+        if self.pretrain is None:
+            return self
         least = min(self.pretrain.window, 1000)
         if self.splits.gap < least:
             raise ValueError(
@@ -152,12 +231,16 @@ def _explain(error: dict) -> str:
 
 def _keys_at(path) -> list[str]:
     """The keys that are allowed at a place of the config."""
-    if path and path[0] == "genomes":
+    if path[:2] in (("annotate", "targets"), ("few_labels", "elsewhere")):
+        path = path[1:]
+    if path and path[0] in ("genomes", "targets", "elsewhere"):
         return list(Region.model_fields if "region" in path[2:] else GenomeSource.model_fields)
     if path[:2] == ("compare", "arms"):
         return list(Arm.model_fields)
+    if path[:2] == ("annotate", "tracks"):
+        return list(Track.model_fields)
     sections = {
         "splits": Splits, "tokens": Tokens, "pretrain": Pretrain, "annotate": Annotate, "compare": Compare,
-        "evaluate": Evaluate,
+        "few_labels": FewLabels, "evaluate": Evaluate,
     }  # fmt: skip
     return list((sections[path[0]] if path else Study).model_fields)

@@ -60,8 +60,8 @@ def key_tables(schema: dict) -> str:
 
 
 def _sections(schema: dict):
-    """(path of the section, its schema) for the study and everything nested in it, depth first."""
-    queue = [("", schema)]
+    """(path of the section, its schema) for the study and everything nested in it, depth first, each schema once."""
+    queue, seen = [("", schema)], set()
     while queue:
         path, section = queue.pop(0)
         yield path, section
@@ -71,7 +71,8 @@ def _sections(schema: dict):
             if "patternProperties" in key:
                 key, here = next(iter(key["patternProperties"].values())), f"{here}.<name>"
             target = next((part["$ref"] for part in (key, *key.get("anyOf", [])) if "$ref" in part), None)
-            if target:
+            if target and target not in seen:
+                seen.add(target)
                 inner.append((here, schema["$defs"][target.rpartition("/")[2]]))
         queue = inner + queue
 

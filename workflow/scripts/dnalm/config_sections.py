@@ -40,9 +40,13 @@ class GenomeSource(Section):
     genetic_code: int | None = Field(None, ge=1, le=33, description="NCBI genetic code; from the annotation, else 11.")
     circular: bool | None = Field(None, description="Whether contigs are circular; from the record, else false.")
     region: Region | None = Field(None, description="Use only this slice of the genome.")
+    leave_out: list[str] | None = Field(
+        None,
+        description="Contigs to leave out with their features: organelles, which have a genetic code of their own.",
+    )
     group: str | None = Field(
         None,
-        min_length=1,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
         description="Genomes of one group (strains of a species, say) stay on one side of a split by genome; without "
         "it each is a group of its own.",
     )
@@ -74,6 +78,12 @@ class Splits(Section):
     test: float = Field(0.2, gt=0, lt=1, description="Share of the units that nobody looks at before the end.")
     validation: float = Field(0.1, gt=0, lt=1, description="Share of the units that all choices are made on.")
     gap: int = Field(1000, ge=0, description="Bases left unused between blocks of different splits.")
+    test_contigs: list[str] = Field(
+        [],
+        description="Contigs that a split by contig tests on, instead of a share by chance; `genome:contig` in a "
+        "study of several genomes.",
+    )
+    validation_contigs: list[str] = Field([], description="The same for validation.")
 
     @model_validator(mode="after")
     def _something_left(self):
@@ -81,6 +91,10 @@ class Splits(Section):
             raise ValueError("test + validation must leave at least 5 % for training")
         if self.gap * 2 >= self.block:
             raise ValueError("gap must be less than half a block")
+        if (self.test_contigs or self.validation_contigs) and self.by != "contig":
+            raise ValueError(f"test_contigs and validation_contigs go with by: contig, not with {self.by}")
+        if both := sorted(set(self.test_contigs) & set(self.validation_contigs)):
+            raise ValueError(f"{', '.join(both)} cannot be in test_contigs and validation_contigs at once")
         return self
 
 
@@ -269,17 +283,105 @@ class Pretrain(Optimiser):
         return self
 
 
-class Annotate(Optimiser):
-    """Gene finding by fine-tuning."""
+class Track(Section):
+    """One kind of labelled intervals: a BED file, or features of the study's own annotation."""
 
-    labels: Literal["genes"] = Field("genes", description="What is annotated.")
+    path: str | None = Field(
+        None,
+        description="BED file, plain, gzip or bgzip, here or in a folder of DNALM_DATA. In a study of several genomes "
+        "`{genome}` in it stands for the name of each; without it the contigs are called `genome:contig`.",
+    )
+    feature: str | None = Field(
+        None, min_length=1, description="Instead of a file: features of this type (tRNA, say) in the annotation."
+    )
+    aliases: str | None = Field(None, description="Table of contig names for `path`, as that of a genome.")
+    min_length: Positive = Field(20, description="Shortest interval that is called, in bases.")
+    merge_gap: int = Field(10, ge=0, description="Called intervals with at most this many bases between them are one.")
+
+    @model_validator(mode="after")
+    def _one_source(self):
+        if (self.path is None) == (self.feature is None):
+            raise ValueError("give path or feature, one of them")
+        if self.aliases and not self.path:
+            raise ValueError("aliases are for the contig names of a `path`")
+        return self
+
+
+class Annotate(Optimiser):
+    """Labels of every base by fine-tuning: genes, or tracks of the user's own."""
+
+    labels: Literal["genes", "structures", "tracks"] = Field(
+        "genes",
+        description="What is annotated: genes in one piece (genes), genes with introns (structures), or intervals of "
+        "`tracks`.",
+    )
+    tracks: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], Track] = Field(
+        {}, description="Labels of your own by name, for labels tracks."
+    )
+    mode: Literal["multi_label", "multi_class"] = Field(
+        "multi_label",
+        description="Tracks that say nothing of each other, so that a base may have several; or classes, of which a "
+        "base has one at most.",
+    )
+    priority: list[str] = Field(
+        [], description="All tracks, the strongest first: who keeps a base that several claim; for mode multi_class."
+    )
+    stranded: bool = Field(False, description="Labels of each strand of its own; every interval then needs + or -.")
+    finder: Literal["language_model", "universal"] = Field(
+        "language_model",
+        description="A language model that is fine-tuned on the genes of the training blocks; or, for bacteria, a "
+        "finder that teaches itself on each genome and is judged by networks from all other groups of genomes, which "
+        "takes the place of `splits`: every group is held out once.",
+    )
+    transfer: bool = Field(
+        False,
+        description="With finder universal: for every group also a language model that is pretrained and fine-tuned on "
+        "the other groups alone, `dnalm_transfer`.",
+    )
     bases_seen: Positive | None = Field(2_000_000, description="Length of the fine-tuning in bases; reproducible.")
     window: Positive = Field(2304, ge=96, multiple_of=3, description="Bases per window; a multiple of 3.")
     batch_windows: Positive = Field(2, description="Windows per step.")
     validate_every: Positive = Field(300_000, description="Bases between validations.")
     warmup_steps: int = Field(30, ge=0, description="Steps of linear warm-up.")
     min_length: Positive = Field(90, ge=30, description="Shortest gene that is called, in bases.")
-    twins: bool = Field(True, description="Also fine-tune the random-init and the memory-only twin.")
+    min_intron: int = Field(20, ge=4, description="Shortest intron in bases, for structures.")
+    augustus: str | None = Field(
+        None,
+        description="Species model of AUGUSTUS that finds genes for comparison, for structures; left out, with a "
+        "warning, where the program is not installed.",
+    )
+    twins: bool = Field(
+        True, description="Also fine-tune the random-init twin and, but for structures, the memory-only twin."
+    )
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="Trained gene finder for `targets`: the name of a folder of resources/models, or a path to one.",
+    )
+    targets: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], GenomeSource] = Field(
+        {},
+        description="Genomes by name in which genes are called with `model`; any FASTA or GenBank file, annotated or "
+        "not. Keys as in `genomes.<name>`.",
+    )
+
+    @model_validator(mode="after")
+    def _model_and_targets_go_together(self):
+        if self.model and not self.targets:
+            raise ValueError("model is for targets: name the genomes to annotate in `targets`")
+        if self.targets and not self.model and self.finder != "universal":
+            raise ValueError("targets need a trained gene finder: give its name or folder as `model`")
+        for name, source in self.targets.items():
+            if source.group or source.split:
+                raise ValueError(f"targets.{name}: nothing is learned from a target, `group` and `split` mean nothing")
+        return self
+
+    @model_validator(mode="after")
+    def _tracks_fit(self):
+        if (self.labels == "tracks") != bool(self.tracks):
+            raise ValueError("labels tracks needs `tracks`, and other labels have none")
+        if self.priority and (self.mode != "multi_class" or sorted(self.priority) != sorted(self.tracks)):
+            raise ValueError("priority names every track once, and is for mode multi_class")
+        return self
 
 
 class Arm(Section):

@@ -24,9 +24,16 @@ from dnalm.io.fetch import resolve_source
 from dnalm.training.progress import clock
 
 TWINS = ("dnalm_random_init", "dnalm_memory_only")
+#: Rules that fine-tune and read, by what is annotated.
+ANNOTATE_JOBS = {
+    "genes": ("finetune", "predict_genes"), "structures": ("finetune", "predict_structures"),
+    "tracks": ("finetune_tracks", "predict_tracks"),
+}  # fmt: skip
 #: Bytes per base of a genome in arrays that are as long as it: in rules that look at sequence and features alone, and
 #: while genes are decoded (class and codon-position log-odds, labels, candidates), of which labels are of all genomes.
 SEQUENCE_BYTES, DECODING_BYTES, LABEL_BYTES = 100, 320, 25
+#: Bytes per validation base that the decoder of genes with introns is fitted on, and times that it reads them.
+STRUCTURE_BYTES, FIT_TRIALS = 400, 80
 #: Copies of the weights in a checkpoint (model, best model, two moments of Adam), and checkpoints kept.
 COPIES, KEPT = 4, 2
 #: Bases of each split at which a masked model is scored (`dnalm.tasks.scoring.POSITIONS`).
@@ -160,7 +167,7 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
         *_more_trainings(
             study, speed.training_memory("pretrain", size.train), training, 3 * scores, index + cost["score"] * scored
         ),
-        *(_gene_jobs(study, size, speed, plain, reading, index) if study.annotate else []),
+        *(_annotate_jobs(study, size, speed, plain, reading, index) if study.annotate else []),
     ]  # fmt: skip
 
 
@@ -177,33 +184,54 @@ def _more_trainings(study: Study, memory: float, training: float, disk: float, s
             Job("compare", f"{arm} {i + 1}", seconds, memory, 0, waits, study.arm(arm)[1].threads, 10)
             for i in range(compare.seeds)
         ]
+    return plan + _few_label_jobs(study, memory, scoring)
+
+
+def _few_label_jobs(study: Study, memory: float, scoring: float) -> list[Job]:
+    """Pretrainings and networks from few labels; reading held-out blocks for genes costs about what scoring does."""
+    few, first, plan = study.few_labels, ("splits, windows",), []
+    if not few:
+        return plan
+    for arm, seed in itertools.product([arm for arm in few.arms if arm != "closed_form"], range(1, few.seeds + 1)):
+        before, waits = 0.0, first
+        if arm.startswith("pretrained"):
+            before, waits = 60 * few.budget_minutes * few.pretrain_share, (f"{arm} {seed}",)
+            plan.append(Job("labels", *waits, before, memory, 0, first, study.pretrain.threads, 50))
+        seconds = 60 * few.budget_minutes - before + scoring
+        plan += [Job("labels", f"{arm} {seed}, {genes} genes", seconds, memory, 0, waits) for genes in few.genes]
     return plan
 
 
-def _gene_jobs(study: Study, size: Size, speed, plain: float, reading: float, index: float) -> list[Job]:
+def _annotate_jobs(study: Study, size: Size, speed, plain: float, reading: float, index: float) -> list[Job]:
     a, cost = study.annotate, speed.per_base
     looked_at = min(size.validation, speed.validation["annotate"])
     training = index + training_time(a, cost["finetune"], looked_at, cost["read"])
+    genes, introns = a.labels == "genes", a.labels == "structures"
     largest = size.largest or size.bases  # genes are decoded genome by genome
-    decoding, peak = cost["decode"] * size.bases, reading + DECODING_BYTES * largest
+    decoding, peak = genes * cost["decode"] * size.bases, reading + DECODING_BYTES * largest
     peak += LABEL_BYTES * (size.bases - largest)
-    classes, tuning = 4.0 * speed.columns["classes"], speed.training_memory("finetune", size.train)
+    columns = speed.columns["classes"] if genes else len(a.tracks) * (1 + a.stranded)
+    if introns:  # two decoders are fitted, and no probabilities are written
+        decoding, columns = cost["decode"] * 2 * (size.bases + FIT_TRIALS * size.validation), 0
+        peak = reading + STRUCTURE_BYTES * size.validation + LABEL_BYTES * size.bases
+    written, tuning = 4.0 * columns, speed.training_memory("finetune", size.train)
     weights = 4.0 * speed.weights["annotate"]
     plan = []
-    for method in ("", *(TWINS if a.twins else ())):
+    for method in ("", *((TWINS[:1] if introns else TWINS) if a.twins else ())):
         suffix, bases = (f"_{method}", size.held_out) if method else ("", size.bases)
         model = weights + (0 if method == TWINS[0] else size.train)
         waits, first, then = ("splits, windows", 10, 10) if method else ("pretrain", 90, 80)
-        tuned, read = f"finetune{suffix}", f"predict_genes{suffix}"
+        tuned, read = (f"{name}{suffix}" for name in ANNOTATE_JOBS[a.labels])
         plan.append(Job("annotate", tuned, training, tuning, model, (waits,), a.threads, first))
         seconds = index + cost["read"] * bases + decoding
-        plan.append(Job("annotate", read, seconds, peak, classes * bases, (tuned,), a.threads, then))
+        plan.append(Job("annotate", read, seconds, peak, written * bases, (tuned,), a.threads, then))
     found = tuple(job.name for job in plan if job.name.startswith("predict"))
-    finders = Job(
-        "annotate", "other finders", index + decoding + cost["pyrodigal"] * size.bases, peak, 0, ("splits, windows",)
-    )
-    judged = Job("annotate", "evaluate_annotate", speed.start["without"], plain, 0, (*found, finders.name))
-    return [*plan, finders, judged]
+    judged = f"evaluate_{a.labels}" if a.labels != "genes" else "evaluate_annotate"
+    if a.labels == "tracks":  # the regression on k-mers and what is written takes little beside this
+        return [*plan, Job("annotate", judged, 2 * speed.start["without"], plain, 0, found)]
+    others = cost.get("augustus", 0.0) * size.held_out if introns else cost["pyrodigal"] * size.bases
+    finders = Job("annotate", "other finders", index + decoding + others, peak, 0, ("splits, windows",))
+    return [*plan, finders, Job("annotate", judged, speed.start["without"], plain, 0, (*found, finders.name))]
 
 
 def schedule(plan: list[Job], cores: int) -> tuple[float, float]:
@@ -265,6 +293,11 @@ def main(arguments: list[str] | None = None) -> int:
     start, memory = {"without": time.process_time()}, {"without": resident_memory()}
     try:
         study = read_study(options.configfile)
+        if study.universal:
+            told = "Just run it: a genome takes a minute or two, networks some minutes"
+            raise InputError("the training of a universal gene finder is not estimated", options.configfile, told)
+        if study.pretrain is None:
+            raise InputError("this study trains nothing that could be estimated", options.configfile, "Just run it")
         size = genome_size(study, options.bases)
         begin = time.process_time()
         # imported here because the time that it takes is one of the things to be measured

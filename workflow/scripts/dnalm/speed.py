@@ -2,6 +2,7 @@
 
 import contextlib
 import resource
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dnalm.baselines.augustus import augustus_genes
 from dnalm.baselines.finders import pyrodigal_genes
 from dnalm.baselines.flanks import FLANKS
 from dnalm.baselines.language import FIT_BASES, language_baselines
@@ -20,9 +22,8 @@ from dnalm.io.annotation import features_table
 from dnalm.io.fasta import Genome, write_fasta
 from dnalm.io.fetch import LocalGenome
 from dnalm.io.genome import build_genome
-from dnalm.io.labels import gene_labels
 from dnalm.models.backbone import Backbone
-from dnalm.models.heads import CLASSES, GeneModel
+from dnalm.models.heads import CLASSES, STRUCTURES, GeneModel
 from dnalm.models.memory import VALUES, index_bytes
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.batches import tile
@@ -31,13 +32,14 @@ from dnalm.sequence.splits import COLUMNS
 from dnalm.sequence.tokenizers import SequenceTokenizer, make_tokenizer
 from dnalm.sequence.windows import tile_windows
 from dnalm.tasks import annotate
-from dnalm.tasks.annotate import STRIDE, GeneTask, read_genome
+from dnalm.tasks.annotate import STRIDE, TARGETS, GeneTask, labels_of, read_genome
 from dnalm.tasks.calls import call_genes
 from dnalm.tasks.decode import Decoder
 from dnalm.tasks.language import VALIDATION_BASES, VALIDATION_POSITIONS
 from dnalm.tasks.pretrain import language_task, new_model
 from dnalm.tasks.sampling import WindowSampler
 from dnalm.tasks.scoring import score, score_positions, spread_positions
+from dnalm.tasks.structures import StructureDecoder, call_structures
 
 #: Largest random sequence that the model's memory is filled with, and the small one for work without a network.
 LARGEST, SMALL = 1_000_000, 30_000
@@ -164,9 +166,11 @@ def _pretraining(study: Study, genome, remembered: int, speed: Speed, seconds: f
 
 def _fine_tuning(study: Study, backbone: Backbone, genome, remembered: int, speed: Speed, seconds: float) -> None:
     a, training = study.annotate, np.array([[0, remembered]])
-    model = GeneModel(backbone)
+    kind = a.labels if a.labels in TARGETS else "genes"  # tracks have a head of about the same size
+    labels = labels_of(genome, features_table([]), a.model_dump() | {"labels": kind})
+    model = GeneModel(backbone, TARGETS[kind])
     sampler = WindowSampler(genome, training, a.window, a.batch_windows, study.seed)
-    task = GeneTask(model, sampler, gene_labels(genome, features_table([])), None, "")
+    task = GeneTask(model, sampler, labels, None, "")
     speed.per_base["finetune"] = training_seconds(task, seconds)
     speed.memory["finetune"] = peak_memory()
     begin = time.process_time()
@@ -204,7 +208,9 @@ def _counting(study: Study, speed: Speed) -> None:
         "audit": lambda: audit(genome, splits, windows, nothing),
         "baselines": lambda: language_baselines(genome, splits, study.seed),
     }
-    if study.annotate:
+    if study.annotate and study.annotate.labels == "structures":
+        work |= _structures(study, genome)
+    elif study.annotate:
         blank = (np.zeros((SMALL, 6)), *np.zeros((3, SMALL, 2)))
         plain = Decoder((0.0, 1.0, 0.0), (0.0, 1.0, 1.0, 0.0, 0.0, 0.0), -1.0)
         work |= {
@@ -215,6 +221,15 @@ def _counting(study: Study, speed: Speed) -> None:
         speed.per_base[name] = _second_run(run) / SMALL
     larger = random_genome(10 * SMALL, study.seed)
     speed.per_base["genome"] = _second_run(lambda: _build(larger)) / (10 * SMALL)
+
+
+def _structures(study: Study, genome: Genome) -> dict:
+    """Work of finding genes with introns."""
+    blank = (np.zeros((SMALL, len(STRUCTURES.classes)), dtype=np.float32), np.zeros((SMALL, 8), dtype=np.float32))
+    work = {"decode": lambda: call_structures(genome, lambda contig: blank, StructureDecoder())}
+    if study.annotate.augustus and shutil.which("augustus"):
+        work["augustus"] = lambda: augustus_genes(genome, study.annotate.augustus)
+    return work
 
 
 def _second_run(run) -> float:

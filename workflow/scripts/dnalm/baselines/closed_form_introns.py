@@ -2,21 +2,25 @@
 
 Bases: the codon-position Markov models of `dnalm.baselines.closed_form`; introns, UTRs and the rest are one model, the
 non-coding one. Sites: position weight matrices of start codons, donors and acceptors against all other candidates
-(Staden 1984). Scores are log-ratios in nats; they go into the same automaton, with a decoder fitted on validation
-blocks, as those of a network.
+(Staden 1984); for start codons also how many other ATG their reading frame offered before, since ribosomes mostly take
+the first (Kozak 1987), and for acceptors the word of the branch point (`dnalm.baselines.branch_point`). Scores are
+log-ratios in nats; they go into the same automaton, with a decoder fitted on validation blocks, as those of a network.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from dnalm.baselines.branch_point import BranchPoint, branch_point
 from dnalm.baselines.closed_form import coding_gain, score_coding
 from dnalm.io.transcript_labels import CODING, TranscriptLabels
 from dnalm.sequence.gene_structure import CLASSES, SITES, class_index
-from dnalm.sequence.start_context import site_matrix, site_scores
+from dnalm.sequence.start_context import PSEUDO, earlier_starts, site_matrix, site_scores
 
 #: Bases before the site, and from it on, that each matrix covers.
 WINDOWS = {"start": (12, 6), "donor": (3, 8), "acceptor": (24, 4)}
+#: Earlier ATG of a reading frame are counted up to this number.
+MOST_EARLIER = 3
 #: Columns of `coding_gain` as classes.
 GAINS = [class_index(side, part) for side in (0, 1) for part in "123"]
 
@@ -29,6 +33,9 @@ class ClosedFormIntrons:
     labels: TranscriptLabels
     gain: np.ndarray
     matrices: dict[str, np.ndarray]
+    earlier: np.ndarray
+    """Log-ratios (`MOST_EARLIER` + 1,) of the number of earlier ATG, real starts against other ATG."""
+    branch: BranchPoint
 
     def __call__(self, contig) -> tuple[np.ndarray, np.ndarray]:
         """Emissions (length, 15) and site scores (length, 8), float32, as `best_structure` wants them."""
@@ -40,7 +47,30 @@ class ClosedFormIntrons:
             column = 2 * SITES.index(name)
             candidates = self.labels.candidates(name)
             sites[:, column : column + 2] = site_scores(self.genome, candidates, matrix, WINDOWS[name][0], span)
+        before = {
+            "start": self.earlier[_earlier(self.genome, contig)],
+            "acceptor": self.branch.scores(self.genome.contig_codes(contig.contig)),
+        }
+        for name, scores in before.items():
+            column = 2 * SITES.index(name)
+            sites[:, column : column + 2] += np.where(self.labels.candidates(name)[slice(*span)], scores, 0.0)
         return emissions, sites
+
+
+def _earlier(genome, contig) -> np.ndarray:
+    return np.minimum(earlier_starts(genome.contig_codes(contig.contig), contig.genetic_code), MOST_EARLIER)
+
+
+def _earlier_ratios(genome, labels: TranscriptLabels, usable: np.ndarray) -> np.ndarray:
+    counts = np.full((2, MOST_EARLIER + 1), PSEUDO)
+    for c in genome.contigs.itertuples(index=False):
+        span = slice(c.offset, c.offset + c.length)
+        number, real = _earlier(genome, c), labels.sites("start")[span]
+        counted = labels.candidates("start")[span] & usable[span, None]
+        for row in (0, 1):
+            counts[row] += np.bincount(number[counted & (real == row)], minlength=MOST_EARLIER + 1)
+    share = np.log(counts / counts.sum(1, keepdims=True))
+    return share[1] - share[0]
 
 
 def closed_form_introns(genome, labels: TranscriptLabels, training: np.ndarray) -> ClosedFormIntrons:
@@ -56,4 +86,6 @@ def closed_form_introns(genome, labels: TranscriptLabels, training: np.ndarray) 
         name: site_matrix(genome, labels.candidates(name), labels.sites(name), usable, *window)
         for name, window in WINDOWS.items()
     }
-    return ClosedFormIntrons(genome, labels, coding_gain(genome, members, usable), matrices)
+    earlier = _earlier_ratios(genome, labels, usable)
+    branch = branch_point(genome, labels.sites("acceptor"), usable)
+    return ClosedFormIntrons(genome, labels, coding_gain(genome, members, usable), matrices, earlier, branch)

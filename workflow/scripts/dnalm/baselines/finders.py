@@ -10,6 +10,8 @@ from dnalm.sequence.orfs import find_orfs, select_genes
 
 log = logging.getLogger(__name__)
 COLUMNS = ["contig", "start", "end", "strand", "score", "partial"]
+#: Bases that Pyrodigal needs to train itself (its own limit).
+SELF_TRAINING = 20_000
 #: Shortest reading frames that `longest_orf` chooses from, in bases.
 LENGTHS = (90, 150, 210, 270, 330, 400, 500)
 
@@ -17,14 +19,15 @@ LENGTHS = (90, 150, 210, 270, 330, 400, 500)
 def pyrodigal_genes(genome, mode: str) -> pd.DataFrame:
     """Genes that Pyrodigal (Larralde 2022; Hyatt et al. 2010) calls with its defaults.
 
-    ``mode`` is ``single`` (trains itself, unlabelled, on the whole genome with the genome's code) or ``meta``.
+    ``mode`` is ``single`` (trains itself, unlabelled, on the whole genome with the genome's code) or ``meta``. The
+    column ``motif`` is the ribosome binding site that it names, empty where it sees none.
     """
     import pyrodigal  # GPL-3: an optional comparison, never needed by anything else
 
     sequences = [letters(np.asarray(genome.contig_codes(c)) & 7) for c in genome.contigs["contig"]]
-    if mode == "single" and sum(map(len, sequences)) < pyrodigal.MIN_SINGLE_GENOME:
-        log.warning("Pyrodigal cannot train on fewer than %d bases: no calls", pyrodigal.MIN_SINGLE_GENOME)
-        return pd.DataFrame(columns=COLUMNS)
+    if mode == "single" and sum(map(len, sequences)) < SELF_TRAINING:
+        log.warning("Pyrodigal cannot train on fewer than %d bases: no calls", SELF_TRAINING)
+        return pd.DataFrame(columns=[*COLUMNS, "motif"])
     finder = pyrodigal.GeneFinder(meta=mode == "meta")
     if mode == "single":
         finder.train(*sequences, translation_table=int(genome.contigs["genetic_code"].iloc[0]))
@@ -33,8 +36,8 @@ def pyrodigal_genes(genome, mode: str) -> pd.DataFrame:
         for gene in finder.find_genes(sequence):
             strand = "+" if gene.strand > 0 else "-"
             partial = gene.partial_begin or gene.partial_end
-            rows.append((contig, gene.begin - 1, gene.end, strand, gene.score, bool(partial)))
-    return pd.DataFrame(rows, columns=COLUMNS)
+            rows.append((contig, gene.begin - 1, gene.end, strand, gene.score, bool(partial), gene.rbs_motif or ""))
+    return pd.DataFrame(rows, columns=[*COLUMNS, "motif"])
 
 
 def longest_orfs(genome, min_length: int) -> pd.DataFrame:

@@ -89,7 +89,8 @@ def evaluate_bases(genome, splits, labels, probabilities, finders, settings: dic
     """Rows of metrics and comparisons per base, on validation and test blocks of every dataset.
 
     ``base_f1`` of the called genes of every finder, each strand on its own; ``brier`` and ``ece`` of P(coding) for
-    methods with probabilities, beside ``majority``: the share of coding bases in the training blocks as a constant.
+    methods with probabilities, if there are any, beside ``majority``: the share of coding bases in the training blocks
+    as a constant.
 
     Parameters
     ----------
@@ -98,23 +99,30 @@ def evaluate_bases(genome, splits, labels, probabilities, finders, settings: dic
     """
     coding = np.stack([labels.classes[:, 1:4].any(1), labels.classes[:, 4:].any(1)], axis=1)
     covered = {method: called_bases(genome, calls) for method, calls in finders.items()}
-    training = split_labels(genome, splits) == SPLITS.index("train")
-    share = coding[training & labels.known].any(1).mean()
+    share = _training_share(genome, splits, labels, coding) if probabilities else None
     metrics, comparisons = [], []
     for (dataset, mine), name in itertools.product(datasets(genome, splits), ("validation", "test")):
         held = split_intervals(genome, mine, name)
         if not len(held):
             continue
         split = _Split(genome, mine, labels, name, settings, seed)
-        constant = (held, {"p0": np.full(int(np.diff(held).sum()), 1 - share)})
         table = {("base_f1", m): (f1, f1_sums(split, c, coding)) for m, c in covered.items()}
-        for method, (intervals, columns) in {**probabilities, "majority": constant}.items():
+        judged = dict(probabilities)
+        if judged:
+            judged["majority"] = (held, {"p0": np.full(int(np.diff(held).sum()), 1 - share)})
+        for method, (intervals, columns) in judged.items():
             sums = probability_sums(split, intervals, columns, coding)
             table |= {(metric, method): value for metric, value in sums.items()}
         where = {**common, "dataset": dataset, "split": name, "stratum": "all"}
         metrics += _metric_rows(table, split, where, seed)
         comparisons += _comparison_rows(table, split, where, settings)
     return metrics, comparisons
+
+
+def _training_share(genome, splits, labels, coding: np.ndarray) -> float:
+    """Share of coding bases in the training blocks."""
+    training = split_labels(genome, splits) == SPLITS.index("train")
+    return coding[training & labels.known].any(1).mean()
 
 
 def _metric_rows(table, split: _Split, where: dict, seed: int) -> list[dict]:

@@ -75,8 +75,12 @@ def unit_of(table: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
     """Number of the unit that the middle of each row lies in."""
     middle = ((table["start"] + table["end"]) // 2).to_numpy()
     slot = np.zeros(len(table), dtype=np.int64)
-    for i, u in enumerate(units.itertuples(index=False)):
-        slot[(table["contig"] == u.contig).to_numpy() & (middle >= u.start) & (middle < u.end)] = i
+    contig = table["contig"].to_numpy()
+    for name, mine in units.groupby("contig", sort=False):
+        mine, here = mine.sort_values("start"), np.flatnonzero(contig == name)
+        place = np.searchsorted(mine["start"].to_numpy(), middle[here], side="right") - 1
+        inside = (place >= 0) & (middle[here] < mine["end"].to_numpy()[place])
+        slot[here[inside]] = mine.index.to_numpy()[place[inside]]
     return slot
 
 
@@ -115,6 +119,7 @@ def evaluate_genes(cds, splits, genome, finders: dict[str, pd.DataFrame], settin
     """Rows of metrics and comparisons of the annotate stage, for validation and test blocks of every dataset."""
     lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
     metrics, comparisons = [], []
+    single: dict[str, list] = {}
     for (dataset, mine), split in itertools.product(datasets(genome, splits), ("validation", "test")):
         blocks = blocks_of(mine, genome, split)
         if blocks.empty:
@@ -125,7 +130,34 @@ def evaluate_genes(cds, splits, genome, finders: dict[str, pd.DataFrame], settin
         where = {**common, "dataset": dataset, "split": split, "stratum": "all"}
         rows = metric_rows(sums, STATISTICS, weights, where, len(truth.genes), seed, settings["unit"])
         metrics, comparisons = metrics + rows[0], comparisons + rows[1]
+        if dataset != genome.name:
+            single.setdefault(split, []).append((sums, weights, len(truth.genes)))
+    for split, parts in single.items():
+        if len(parts) > 1:
+            where = {**common, "dataset": genome.name, "split": split, "stratum": "mean_of_genomes"}
+            rows = _mean_rows(parts, where, seed, settings["unit"])
+            metrics, comparisons = metrics + rows[0], comparisons + rows[1]
     return metrics, comparisons
+
+
+def _mean_rows(parts: list, where: dict, seed: int, unit: int):
+    """Rows of the mean over genomes, each counting alike; units are drawn within every genome.
+
+    ``parts`` are (sums by method, weights, genes) of each genome. The sums of a genome have columns of their own.
+    """
+    width, weights = len(parts), np.concatenate([weights for _, weights, _ in parts], axis=1)
+    sums = {
+        method: np.concatenate(
+            [np.pad(s[method], ((0, 0), (4 * i, 4 * (width - 1 - i)))) for i, (s, _, _) in enumerate(parts)]
+        )
+        for method in parts[0][0]
+    }
+    statistics = {name: _mean_of(statistic, width) for name, statistic in STATISTICS.items()}
+    return metric_rows(sums, statistics, weights, where, sum(genes for *_, genes in parts), seed, unit)
+
+
+def _mean_of(statistic, genomes: int):
+    return lambda sums: statistic(sums.reshape(*sums.shape[:-1], genomes, 4)).mean(-1)
 
 
 def metric_rows(sums: dict[str, np.ndarray], statistics: dict, weights: np.ndarray, where: dict, n: int, seed, unit):

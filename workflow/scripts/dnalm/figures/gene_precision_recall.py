@@ -24,7 +24,7 @@ from dnalm.figures.style import (
 from dnalm.sequence.splits import blocks_of
 
 #: Methods whose scores give a curve, and those that are one point.
-CURVES = ["dnalm", "dnalm_random_init", "dnalm_memory_only", "closed_form"]
+CURVES = ["dnalm", "dnalm_self", "dnalm_transfer", "dnalm_random_init", "dnalm_memory_only", "closed_form"]
 POINTS = ["pyrodigal_single", "pyrodigal_meta", "longest_orf"]
 SUMMARIES = ["gene_f1_3prime", "gene_f1_exact", "start_accuracy", "base_f1"]
 SENSITIVITY, PRECISION = "gene_sensitivity_3prime", "gene_precision_3prime"

@@ -13,10 +13,12 @@ from dnalm.genefinder.features import Table
 from dnalm.genefinder.groups import best_of_group, per_group
 from dnalm.genefinder.networks import Networks
 from dnalm.genefinder.selftrain import SelfTrained
+from dnalm.genefinder.starts import UPSTREAM, WIDTH
+from dnalm.sequence.alphabet import decode
 
 #: Columns of called genes.
 COLUMNS = (
-    "contig", "start", "end", "strand", "score", "partial", "codon", "motif_score", "motif_distance",
+    "contig", "start", "end", "strand", "score", "partial", "codon", "motif_score", "motif_distance", "motif",
 )  # fmt: skip
 #: Starts that are further below the best of their stop codon, in nats, cannot be chosen.
 LEAST_START = -5.0
@@ -59,12 +61,21 @@ def choose_genes(c: Candidates, ranked: Ranked, threshold: float) -> np.ndarray:
 
 
 def calls(genome, c: Candidates, chosen: np.ndarray, learned: SelfTrained, logit: np.ndarray) -> pd.DataFrame:
-    """The called genes as a table of `COLUMNS`; ``logit`` of being a gene becomes the score, a probability."""
-    motif, _, distance = learned.starts[1].motif(learned.around[chosen])
+    """The called genes as a table of `COLUMNS`; ``logit`` of being a gene becomes the score, a probability.
+
+    ``motif_score`` is the evidence for a motif in front of the start in nats, ``motif`` the bases where the likeliest
+    one lies, ``motif_distance`` bases before the start codon; empty where nothing speaks for one, or the start is cut
+    off.
+    """
+    around = learned.around[chosen]
+    motif, _, distance = learned.starts[1].motif(around)
+    sites = around[np.arange(len(around))[:, None], UPSTREAM - distance[:, None] - WIDTH + np.arange(WIDTH)]
+    there = (motif > 0) & (c.codon[chosen] >= 0)
+    letters = [decode(site) if seen else "" for site, seen in zip(sites, there, strict=True)]
     values = (
         genome.contigs["contig"].to_numpy()[c.contig[chosen]], c.start[chosen], c.end[chosen],
         np.where(c.side[chosen] == 0, "+", "-"), expit(logit), c.open_end[chosen] | (c.codon[chosen] < 0),
-        c.codon[chosen], motif, distance,
+        c.codon[chosen], motif, distance, letters,
     )  # fmt: skip
     table = pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
     order = np.lexsort((table["end"], table["start"], c.contig[chosen]))

@@ -15,6 +15,8 @@ from dnalm.sequence.orfs import WRAP, find_orfs
 
 #: N between contigs: more than any model looks at beside a start codon.
 GAP = 60
+#: Shortest candidates of the gene finder, in bases.
+MIN_LENGTH = 60
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from dnalm.genefinder.calls import COLUMNS, calls, choose_genes, rank_starts
-from dnalm.genefinder.candidates import Candidates, find_candidates
+from dnalm.genefinder.candidates import MIN_LENGTH, Candidates, find_candidates
 from dnalm.genefinder.features import Table, features, promising
 from dnalm.genefinder.networks import Networks
 from dnalm.genefinder.selftrain import SelfTrained, self_train
 
 log = logging.getLogger(__name__)
-#: Shortest candidates in bases.
-MIN_LENGTH = 60
 
 
 @dataclass(frozen=True)

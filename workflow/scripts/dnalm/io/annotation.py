@@ -24,6 +24,8 @@ from dnalm.io.tables import atomic_path
 
 COLUMNS = ["contig", "start", "end", "strand", "type", "phase", "id", "parent", "attributes"]
 STRANDS = {1: "+", -1: "-", None: ".", 0: "."}
+#: Values of ``partial`` that say so: NCBI's, and Prodigal's, whose 00 means whole.
+PARTIAL = ("true", "01", "10", "11")
 KEPT = ("gene", "locus_tag", "product", "pseudo", "pseudogene", "transl_table", "codon_start", "note", "Name")
 
 
@@ -153,7 +155,9 @@ def _gff_rows(fields, where, number, lengths, circular) -> list[dict]:
         )  # fmt: skip
     pairs = (pair.partition("=") for pair in text.split(";") if "=" in pair)
     attributes = {k.strip(): urllib.parse.unquote(v) for k, _, v in pairs}
-    keep = {k: v for k, v in attributes.items() if k in (*KEPT, "partial", "gene_biotype")}
+    keep = {k: v for k, v in attributes.items() if k in (*KEPT, "gene_biotype")}
+    if attributes.get("partial") in PARTIAL:
+        keep["partial"] = "true"
     row = {
         "contig": contig, "strand": strand.replace("?", "."), "type": kind,
         "phase": int(phase) if phase in ("0", "1", "2") else (0 if kind == "CDS" else -1),

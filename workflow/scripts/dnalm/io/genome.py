@@ -31,6 +31,9 @@ def build_genome(name: str, files: LocalGenome, source: dict, folder) -> dict:
         The genome's config: genetic_code, circular, region.
     """
     contigs, rows, circular = _read(files, source)
+    if source.get("leave_out"):
+        contigs, rows = _without(contigs, rows, source["leave_out"])
+        circular = {contig: circular[contig] for contig, _ in contigs}
     region = source.get("region")
     if region:
         contigs, rows, dropped = _slice(contigs, rows, region)
@@ -95,6 +98,18 @@ def _read_annotation(files: LocalGenome, contigs, source: dict) -> tuple[list[di
     if source.get("circular") is not None:
         circular = set(lengths) if source["circular"] else set()
     return read_gff3(files.annotation, lengths, circular, names), circular
+
+
+def _without(contigs, rows, names):
+    """Contigs and feature rows without some contigs; their features are counted."""
+    known = [contig for contig, _ in contigs]
+    unknown, rest = [name for name in names if name not in known], [name for name in known if name not in names]
+    if unknown or not rest:
+        wrong = f"no contig {', '.join(map(repr, unknown))}" if unknown else "no contig is left"
+        raise InputError(wrong, "genomes: leave_out", f"Known: {', '.join(known[:20])}")
+    kept = [r for r in rows if r["contig"] in rest]
+    log.info("left out: %s, with %d rows of features", ", ".join(names), len(rows) - len(kept))
+    return [(contig, sequence) for contig, sequence in contigs if contig in rest], kept
 
 
 def _slice(contigs, rows, region):

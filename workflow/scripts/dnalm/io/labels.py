@@ -28,6 +28,14 @@ class GeneLabels:
     start_codons: np.ndarray
     stop_codons: np.ndarray
 
+    def sites(self, name: str) -> np.ndarray:
+        """True sites of a kind, ``start`` or ``stop``."""
+        return {"start": self.starts, "stop": self.stops}[name]
+
+    def candidates(self, name: str) -> np.ndarray:
+        """Codons that could be one."""
+        return {"start": self.start_codons, "stop": self.stop_codons}[name]
+
 
 def whole_genes(cds: pd.DataFrame) -> pd.DataFrame:
     """CDS of one part that are neither pseudo nor partial, with a length that is a multiple of three."""

@@ -16,7 +16,8 @@ MOST_CONTIGS, MOST_NAMES = 20, 5
 
 def front(inputs: Inputs) -> dict:
     """What the head of the page says: the organism, or how many genomes; their names and bases."""
-    names, found = list(inputs.genomes), list(inputs.genomes.values())
+    shown = inputs.genomes or inputs.targets
+    names, found = list(shown), list(shown.values())
     told = f"Genome{'s' if len(names) > 1 else ''} {', '.join(names[:MOST_NAMES])}"
     told += f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     organism = count(len(names), "genome") if len(names) > 1 else found[0].provenance.get("organism") or names[0]
@@ -40,17 +41,17 @@ def language_tables(inputs: Inputs) -> list[Table]:
     found = []
     for metric, side in ((summary.TWO_SIDED, "both sides"), (summary.CAUSAL, "one side")):
         caption = f"Read from {side}: bits per base of all test bases by genome; lower is better"
-        found.append(_by_genome(inputs, "pretrain", metric, [summary.RULERS[metric]], caption))
+        found.append(by_genome(inputs, "pretrain", metric, [summary.RULERS[metric]], caption))
     return found
 
 
 def gene_tables(inputs: Inputs, others: list[str]) -> list[Table]:
     """Genes found by genome, by every finder; nothing for a study of one."""
     captions = {m: f"{metric_label(m)} by genome; higher is better" for m in summary.GENE_SCORES}
-    return [_by_genome(inputs, "annotate", metric, others, caption) for metric, caption in captions.items()]
+    return [by_genome(inputs, "annotate", metric, others, caption) for metric, caption in captions.items()]
 
 
-def _by_genome(inputs: Inputs, stage: str, metric: str, others: list[str], caption: str) -> Table:
+def by_genome(inputs: Inputs, stage: str, metric: str, others: list[str], caption: str) -> Table:
     """A row per genome: values of the model and of others, and what the comparison with the first of them says."""
     rows = []
     for name, stages in inputs.single.items():
@@ -75,9 +76,10 @@ def data_card(inputs: Inputs) -> dict:
             "facts": _facts(genome.card, genome.provenance),
             "contigs": _contigs(name, genome.card["contigs"]),
         }
-        for name, genome in inputs.genomes.items()
+        for name, genome in {**inputs.genomes, **inputs.targets}.items()
     ]
-    return {"genomes": genomes, "table": _all_genomes(inputs) if len(genomes) > 1 else None}
+    table = _all_genomes(inputs) if len(inputs.genomes) > 1 else None
+    return {"genomes": genomes, "table": table, "several": len(genomes) > 1}
 
 
 def _all_genomes(inputs: Inputs) -> Table:

@@ -8,20 +8,36 @@ METHOD_NOTES = {
     "dnalm_memory_only": "the same network and fine-tuning, with fresh weights but with the memory of training blocks",
     "dnalm_recounted": "the same weights without further training, with a memory counted anew on the whole genome: "
     "held-out bases included, but each base's own n-grams left out; two-sided only",
+    "dnalm_self": "the same finder without networks: it teaches itself on the genome at hand, with no labels at all",
+    "dnalm_transfer": "a language model that was pretrained and fine-tuned on the genomes of the other groups",
     "markov_mixture": "counts of all context lengths and inverted repeats, mixed and then frozen: the causal ruler",
     "flank_counts": "counts of each base between its neighbours on both sides, with back-off: the two-sided ruler",
     "pyrodigal_single": "the field's tool (Prodigal); trains itself, unlabelled, on the whole genome, test blocks too",
     "pyrodigal_meta": "the same tool with ready-made profiles; it may know this species or a close relative",
     "closed_form": "no network: codon and start statistics counted on the training blocks, same decoder as the model",
+    "dnalm_alone": "the same network without the counts of the closed form beside it, with a decoder of its own",
+    "augustus": "the field's tool, with a species model that was trained elsewhere and may know the test genes",
     "longest_orf": "no statistics: the longest reading frames that overlap least",
-    "majority": "the share of coding bases in the training blocks, the same for every base",
+    "pretrained": "a network that has read the training blocks before, unlabelled, and remembers them",
+    "pretrained_elsewhere": "the same network after as many minutes of other genomes, with a memory of those",
+    "dnalm_random_init_equal_compute": "the same network with fresh weights and an empty memory; the minutes of "
+    "pretraining go to more fine-tuning",
+    "majority": "the share of coding (or labelled) bases in the training blocks, the same for every base",
+    "kmer_logistic": "no network: logistic regression on the k-mers around a base, learned on the same blocks",
 }
+
+#: What dnalm is where it was trained for genomes that nobody has annotated.
+UNIVERSAL_NOTE = "teaches itself on the genome at hand, without labels; networks from other groups judge what it finds"
 
 IN_TEXT = {
     "markov_mixture": "the frozen Markov mixture",
     "flank_counts": "flank counts",
+    "dnalm_random_init": "its twin without any pretraining",
+    "dnalm_alone": "the network without counts",
     "pyrodigal_single": "self-trained Pyrodigal",
     "pyrodigal_meta": "Pyrodigal in meta mode",
+    "closed_form": "the closed form",
+    "dnalm_random_init_equal_compute": "fresh weights on equal compute",
 }
 
 STRATA_IN_TEXT = {
@@ -36,13 +52,18 @@ VERDICTS = {"better": "better", "worse": "worse", "unclear": "no clear differenc
 
 FIGURES = {
     "learning_curve": "Learning curve",
+    "finders_by_genome": "Gene finders on genomes that were held out",
     "bits_by_region": "Bits per base by region",
     "splits_and_leakage": "Blocks of the genome, and matches with the training blocks",
     "gene_precision_recall": "Precision and sensitivity of gene finding",
     "browser": "A stretch of a test block",
     "calibration": "Calibration",
+    "gene_structures": "Genes with introns",
+    "track_precision_recall": "Precision and recall of the labels of each track",
     "architectures": "Language models side by side",
     "context_cost": "What a longer window costs",
+    "few_labels": "How far few labels go",
+    "targets": "Genes of the targets",
 }
 
 
@@ -69,6 +90,7 @@ def stratum_label(stratum: str) -> str:
     return STRATUM_LABELS.get(stratum, stratum)
 
 
-def method_notes(methods: list[str]) -> list[tuple[str, str]]:
-    """(label, meaning) of the methods that have one."""
-    return [(method_label(m), METHOD_NOTES[m]) for m in methods if m in METHOD_NOTES]
+def method_notes(methods: list[str], folds: bool = False) -> list[tuple[str, str]]:
+    """(label, meaning) of the methods that have one; ``folds`` where every group of genomes was held out once."""
+    notes = METHOD_NOTES | ({"dnalm": UNIVERSAL_NOTE} if folds else {})
+    return [(method_label(m), notes[m]) for m in methods if m in notes]

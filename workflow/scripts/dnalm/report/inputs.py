@@ -8,6 +8,7 @@ import pandas as pd
 
 from dnalm.errors import InputError
 from dnalm.evaluate.datasets import single_genomes, whole_study
+from dnalm.report.few_labels import TABLES, FewLabels, read_few_labels
 from dnalm.report.figures import Drawing, load_figure
 from dnalm.report.numbers import count
 from dnalm.report.results import Arms, Stage
@@ -16,6 +17,7 @@ from dnalm.sequence.splits import read_splits, splits_digest
 STAGES = ("pretrain", "annotate")
 #: Steps that may or may not have run when the report is written: it would not be the same page twice.
 BESIDE = ("report", "results_table")
+BLOCKS = ("model_card", "splits", "splits_sha256", "leakage", "windows")
 BENCHMARK = ["step", "seconds", "memory", "load"]
 
 
@@ -30,7 +32,11 @@ class GenomeInputs:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The study as the report sees it; ``annotate`` and ``compare`` are None in a study without them.
+    """The study as the report sees it; ``pretrain``, ``annotate``, ``compare`` and ``few_labels`` are None if left out.
+
+    Without a ``pretrain`` section there are neither ``splits``, ``leakage``, ``windows`` nor a ``model_card``.
+    ``targets`` are the genomes that genes were called in and that nothing was learned from, ``summaries`` what they are
+    like.
 
     The stages are those of all genomes together; ``single`` has them for each genome with held-out bases, in a study of
     several.
@@ -39,18 +45,35 @@ class Inputs:
     config: dict
     results: Path
     genomes: dict[str, GenomeInputs]
+    targets: dict[str, GenomeInputs]
+    summaries: pd.DataFrame
     single: dict[str, dict[str, Stage]]
-    model_card: str
-    pretrain: Stage
+    model_card: str | None
+    pretrain: Stage | None
     annotate: Stage | None
     compare: Arms | None
     runs: dict[str, dict]
-    splits: pd.DataFrame
-    splits_sha256: str
-    leakage: pd.DataFrame
-    windows: pd.DataFrame
+    splits: pd.DataFrame | None
+    splits_sha256: str | None
+    leakage: pd.DataFrame | None
+    windows: pd.DataFrame | None
     benchmarks: pd.DataFrame
     figures: dict[str, Drawing]
+    few_labels: FewLabels | None = None
+
+    @property
+    def stages(self) -> list[Stage]:
+        """Stages with metrics."""
+        return [stage for stage in (self.pretrain, self.annotate) if stage]
+
+    @property
+    def folds(self) -> bool:
+        """Whether every group of genomes was held out once."""
+        return bool(self.genomes) and is_universal(self.config)
+
+    def stages_of(self, name: str) -> dict[str, Stage]:
+        """A stage of each genome."""
+        return {genome: stages[name] for genome, stages in self.single.items() if name in stages}
 
 
 def read_inputs(config: dict, results, genomes, captions, figures: list[str]) -> Inputs:
@@ -70,29 +93,68 @@ def read_inputs(config: dict, results, genomes, captions, figures: list[str]) ->
     InputError
         If a file is missing or is not what it should be.
     """
-    results, folders = Path(results), {name: Path(genomes) / name for name in config["genomes"]}
-    tables = {name: _tables(results / name) for name in STAGES if config.get(name)}
+    results, targets = Path(results), list((config["annotate"] or {}).get("targets", {}))
+    found = {name: _genome(Path(genomes) / name) for name in [*config["genomes"], *targets]}
+    names = [name for name in STAGES if config[name] and config["genomes"]]
+    if is_universal(config):
+        names.remove("pretrain")  # its language models, if there are any, are those of the folds
+    tables = {name: _tables(results / name) for name in names}
     stages = {name: Stage(*map(whole_study, pair)) for name, pair in tables.items()}
     return Inputs(
         config=config,
         results=results,
-        genomes={
-            name: GenomeInputs(folder, _json(folder / "genome.json"), _json(folder / "provenance.json"))
-            for name, folder in folders.items()
-        },
+        genomes={name: found[name] for name in config["genomes"]},
+        targets={name: found[name] for name in targets},
+        summaries=_summaries(results, targets),
         single=_single(tables),
-        model_card=_existing(results / "pretrain" / "model" / "README.md").read_text(),
-        pretrain=stages["pretrain"],
+        pretrain=stages.get("pretrain"),
         annotate=stages.get("annotate"),
         compare=_arms(results / "compare") if config.get("compare") else None,
-        runs={name: _json(results / name / "run.json") for name in stages},
-        splits=read_splits(_existing(results / "splits.tsv")),
-        splits_sha256=splits_digest(results / "splits.tsv"),
-        leakage=_table(results / "leakage.tsv", dtype={"genome": str, "contig": str, "hit_contig": str}),
-        windows=pd.read_parquet(_existing(results / "windows.parquet")),
-        benchmarks=read_benchmarks([results / "benchmarks", *(folder / "benchmarks" for folder in folders.values())]),
+        runs={name: _json(results / name / "run.json") for name in stages} | _target_runs(results, targets),
+        **(_blocks(results, names[0]) if config["pretrain"] else dict.fromkeys(BLOCKS)),
+        benchmarks=read_benchmarks([results / "benchmarks", *(g.folder / "benchmarks" for g in found.values())]),
         figures={name: load_figure(name, results / "figures", Path(captions) / f"{name}.rst") for name in figures},
+        few_labels=_few_labels(results / "few_labels") if config.get("few_labels") else None,
     )
+
+
+def _genome(folder: Path) -> GenomeInputs:
+    return GenomeInputs(folder, _json(folder / "genome.json"), _json(folder / "provenance.json"))
+
+
+def is_universal(config: dict) -> bool:
+    """Whether every group of genomes was held out once."""
+    return bool(config["annotate"]) and config["annotate"].get("finder") == "universal"
+
+
+def _blocks(results: Path, stage: str) -> dict:
+    """What a study with a model of its own has, which is that of ``stage``: `BLOCKS`."""
+    return {
+        "model_card": _existing(results / stage / "model" / "README.md").read_text(),
+        "splits": read_splits(_existing(results / "splits.tsv")),
+        "splits_sha256": splits_digest(results / "splits.tsv"),
+        "leakage": _table(results / "leakage.tsv", dtype={"genome": str, "contig": str, "hit_contig": str}),
+        "windows": pd.read_parquet(_existing(results / "windows.parquet")),
+    }
+
+
+def _summaries(results: Path, targets: list[str]) -> pd.DataFrame:
+    """Rows of the summaries of all targets."""
+    folder = results / "annotate" / "targets"
+    text = {"target": str, "method": str, "measure": str, "note": str}
+    found = [_table(folder / f"{name}.summary.tsv", dtype=text, keep_default_na=False) for name in targets]
+    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*text, "value"])
+    return table.assign(value=pd.to_numeric(table["value"], errors="coerce"))
+
+
+def _target_runs(results: Path, targets: list[str]) -> dict[str, dict]:
+    """The facts of the runs that called the genes of targets, as one: times add up, of memory the largest counts."""
+    runs = [_json(results / "annotate" / "targets" / f"{name}.run.json") for name in targets]
+    if not runs:
+        return {}
+    latest = max(runs, key=lambda run: run["started"])
+    seconds, memory = sum(run["wall_seconds"] for run in runs), max(run["peak_memory_mb"] for run in runs)
+    return {"targets": latest | {"wall_seconds": seconds, "peak_memory_mb": memory}}
 
 
 def read_benchmarks(folders: list[Path]) -> pd.DataFrame:
@@ -133,6 +195,12 @@ def _single(tables: dict) -> dict[str, dict[str, Stage]]:
 
 def _arms(folder: Path) -> Arms:
     return Arms(*map(whole_study, _tables(folder)), _table(folder / "arms.tsv"))
+
+
+def _few_labels(folder: Path) -> FewLabels:
+    for name in TABLES:
+        _existing(folder / f"{name}.tsv")
+    return read_few_labels(folder)
 
 
 def _existing(path: Path) -> Path:

@@ -10,7 +10,7 @@ import yaml
 from markupsafe import Markup
 
 from dnalm.io.tables import atomic_path
-from dnalm.report import genomes, sections
+from dnalm.report import genomes, sections, targets
 from dnalm.report.inputs import Inputs, read_inputs
 from dnalm.report.markup import blocks
 
@@ -40,9 +40,12 @@ def build_report(inputs: Inputs) -> str:
         language=sections.language(inputs),
         compared=sections.compared(inputs),
         genes=sections.genes(inputs),
+        few=sections.few(inputs),
+        targets=targets.section(inputs),
+        tracks=sections.tracks(inputs),
         leakage=sections.leakage(inputs),
         data=genomes.data_card(inputs),
-        model_card=blocks(inputs.model_card),
+        model_card=blocks(inputs.model_card) if inputs.model_card else None,
         settings=yaml.safe_dump(inputs.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=90),
         reproduce=sections.reproduce(inputs),
         files=sections.files(inputs),

@@ -1,15 +1,20 @@
 """What the report reads from a stage: estimates with their intervals, and what a paired comparison says."""
 
 from dataclasses import dataclass
+from itertools import product
 from math import isnan, nan
 
 import pandas as pd
 
 LOWER_IS_BETTER = frozenset({"bits_per_base", "bits_per_base_two_sided", "brier", "ece"})
+#: Levels on which genes with introns are judged.
+LEVELS = ("gene", "exon", "base")
 HIGHER_IS_BETTER = frozenset(
     {
         "gene_sensitivity_3prime", "gene_precision_3prime", "gene_f1_3prime", "gene_f1_exact", "start_accuracy",
+        "interval_sensitivity", "interval_precision",
         "base_f1", "auroc", "auprc", "mcc", "balanced_accuracy", "pearson", "spearman", "r2",
+        *(f"{level}_{score}_structure" for level, score in product(LEVELS, ("sensitivity", "precision", "f1"))),
     }
 )  # fmt: skip
 

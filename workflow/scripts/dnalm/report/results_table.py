@@ -19,17 +19,22 @@ GENES = {
     "start_accuracy": "start accuracy",
     "base_f1": "base F1",
 }
+STRUCTURES = {f"{level}_f1_structure": f"{level} F1" for level in ("gene", "exon", "base")}
+TRACKS = {"auprc": "AUPRC", "auroc": "AUROC", "base_f1": "base F1"}
 TWO_SIDED = ["dnalm", "dnalm_recounted", "flank_counts"]
 GENE_METHODS = (
-    "dnalm", "pyrodigal_single", "pyrodigal_meta", "closed_form", "longest_orf", "dnalm_random_init",
-    "dnalm_memory_only",
+    "dnalm", "dnalm_alone", "dnalm_self", "dnalm_transfer", "augustus", "pyrodigal_single", "pyrodigal_meta",
+    "closed_form", "longest_orf", "dnalm_random_init", "dnalm_memory_only",
 )  # fmt: skip
 #: What is told of each genome of a study of several.
 BY_GENOME = {
     "bits_per_base": ("dnalm", "markov_mixture"),
     "bits_per_base_two_sided": ("dnalm", "flank_counts"),
     "gene_f1_3prime": ("dnalm", "pyrodigal_single"),
+    "gene_f1_exact": ("dnalm", "pyrodigal_single"),
+    "gene_f1_structure": ("dnalm", "closed_form"),
 }
+MEAN = "mean_of_genomes"
 MISSING = "\N{EN DASH}"
 
 
@@ -56,7 +61,16 @@ def results_table(metrics: pd.DataFrame) -> str:
     if test["metric"].isin(BITS).any():
         parts.append(_language(test))
     if test["metric"].isin(GENES).any():
-        parts.append(_genes(test))
+        parts.append(_genes(test, GENES, "Genes"))
+    if test["metric"].isin(STRUCTURES).any():
+        parts.append(_genes(test, STRUCTURES, "Genes with introns"))
+    tracks = metrics[(metrics["split"] == "test") & (metrics["stage"] == "annotate")]
+    tracks = tracks[~tracks["stratum"].isin(["all", MEAN])]
+    if tracks["metric"].isin(TRACKS).any():
+        parts.append(_tracks(whole_study(tracks)))
+    mean = metrics[(metrics["split"] == "test") & (metrics["stratum"] == MEAN)]
+    if len(mean):
+        single["**mean**"] = mean
     if single:
         parts.append(_genomes(single))
     if len(arms):
@@ -108,23 +122,34 @@ def _language(test: pd.DataFrame) -> str:
     return _markdown(f"Language model, {bases} test bases; lower is better:", head, rows)
 
 
-def _genes(test: pd.DataFrame) -> str:
+def _genes(test: pd.DataFrame, scores: dict[str, str], what: str) -> str:
     rows = []
     for method in GENE_METHODS:
-        found = [_row(test, method, metric) for metric in GENES]
+        found = [_row(test, method, metric) for metric in scores]
         if any(row is not None for row in found):
             cells = [MISSING if row is None else f"{row['value']:.3f} {_interval(row, 3)}" for row in found]
             rows.append([_label(method), *cells])
-    genes = _number(test, ["gene_f1_3prime"])
-    title = f"Genes, {genes} in test blocks; higher is better, 95 % intervals in brackets:"
-    return _markdown(title, ["method", *GENES.values()], rows)
+    genes = _number(test, list(scores)[:1])
+    title = f"{what}, {genes} in test blocks; higher is better, 95 % intervals in brackets:"
+    return _markdown(title, ["method", *scores.values()], rows)
+
+
+def _tracks(test: pd.DataFrame) -> str:
+    rows = []
+    for track, mine in test.groupby("stratum", sort=False):
+        for method in dict.fromkeys(mine["method"]):
+            found = [_row(mine, method, metric) for metric in TRACKS]
+            cells = [MISSING if row is None else f"{row['value']:.3f} {_interval(row, 3)}" for row in found]
+            rows.append([track, _label(method), *cells])
+    title = f"Labels of {_number(test, ['auprc'])} test bases; higher is better, 95 % intervals in brackets:"
+    return _markdown(title, ["track", "method", *TRACKS.values()], rows)
 
 
 def _genomes(single: dict[str, pd.DataFrame]) -> str:
     places = [(metric, method) for metric, methods in BY_GENOME.items() for method in methods]
     found = {name: [_row(test, method, metric) for metric, method in places] for name, test in single.items()}
     kept = [i for i in range(len(places)) if any(rows[i] is not None for rows in found.values())]
-    head = [f"{({**BITS, **GENES})[places[i][0]]}, {_label(places[i][1])}" for i in kept]
+    head = [f"{({**BITS, **GENES, **STRUCTURES})[places[i][0]]}, {_label(places[i][1])}" for i in kept]
     cells = [
         [name, *(MISSING if rows[i] is None else f"{rows[i]['value']:.3f} {_interval(rows[i], 3)}" for i in kept)]
         for name, rows in found.items()

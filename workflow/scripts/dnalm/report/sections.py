@@ -5,7 +5,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from dnalm.figures.style import method_label
-from dnalm.report import comparison, genomes, summary
+from dnalm.report import comparison, few_labels, genomes, own_labels, structures, summary, targets
 from dnalm.report.figures import Drawing
 from dnalm.report.genomes import each_genome
 from dnalm.report.glossary import method_notes, metric_label
@@ -26,16 +26,18 @@ from dnalm.report.tables import (
     seeds_table,
     splits_table,
 )
-from dnalm.report.tiles import headline
+from dnalm.report.tiles import Tile, headline
 
 GENE_METRICS = ("gene_f1_3prime", "gene_f1_exact", "gene_sensitivity_3prime", "gene_precision_3prime")
 GENE_METRICS += ("start_accuracy", "base_f1")
 CALIBRATION = ("brier", "ece")
 
 
-def language(inputs: Inputs) -> dict:
-    """The language model: both axes, by stratum, against every baseline."""
+def language(inputs: Inputs) -> dict | None:
+    """The language model: both axes, by stratum, against every baseline; None in a study without it."""
     stage, tables, more = inputs.pretrain, [], []
+    if stage is None:
+        return None
     paragraphs = [_text(summary.training_sentences(stage, is_final(inputs)))]
     for metric, axis in ((summary.TWO_SIDED, "both sides"), (summary.CAUSAL, "one side")):
         methods, ruler = stage.methods(metric), summary.RULERS[metric]
@@ -69,8 +71,8 @@ def language(inputs: Inputs) -> dict:
 
 
 def is_final(inputs: Inputs) -> bool:
-    """Whether the language model was trained on the validation blocks too."""
-    return inputs.config["pretrain"]["final"]
+    """Whether models were trained on the validation blocks too."""
+    return inputs.folds or inputs.config["pretrain"]["final"]
 
 
 def compared(inputs: Inputs) -> dict | None:
@@ -82,6 +84,15 @@ def compared(inputs: Inputs) -> dict | None:
     return {**part, "figures": _figures(inputs, "architectures", "context_cost"), **_intervals(inputs)}
 
 
+def few(inputs: Inputs) -> dict | None:
+    """Gene finders from few labels; None in a study without them."""
+    part = few_labels.section(inputs.few_labels, inputs.config.get("few_labels"))
+    if part is None:
+        return None
+    part["sentences"] = [inline(sentence) for sentence in part["sentences"]]
+    return {**part, "figures": _figures(inputs, "few_labels"), **_intervals(inputs)}
+
+
 def _text(sentences: list[str]) -> Markup:
     return inline(" ".join(sentences))
 
@@ -89,7 +100,9 @@ def _text(sentences: list[str]) -> Markup:
 def genes(inputs: Inputs) -> dict | None:
     """Gene finding: counts, scores, calibration, comparisons with every finder; None in a study without it."""
     stage = inputs.annotate
-    if stage is None:
+    if labels_of(inputs) == "structures":
+        return _structures(inputs, stage)
+    if labels_of(inputs) != "genes":
         return None
     finders = stage.methods("gene_f1_3prime")
     others = [m for m in finders if m != "dnalm"]
@@ -117,13 +130,40 @@ def genes(inputs: Inputs) -> dict | None:
             compared = [m for m in stage.methods(metric) if m != "dnalm"]
             more.append(comparisons(f"{metric}-against", caption, stage, metric, compared))
     return {
-        "text": _text(summary.gene_sentences(stage)), "twins": [inline(s) for s in summary.twin_sentences(stage)],
+        "structures": False, "folds": inputs.folds, "text": _text(summary.gene_sentences(stage)),
+        "twins": [inline(s) for s in summary.twin_sentences(stage)],
         "tables": _filled(tables), "more": _filled(more),
-        "constant": "majority" in methods, "methods": method_notes(list(dict.fromkeys([*finders, *methods]))),
-        "figures": _figures(inputs, "gene_precision_recall", "browser", "calibration"),
+        "constant": "majority" in methods,
+        "methods": method_notes(list(dict.fromkeys([*finders, *methods])), inputs.folds),
+        "figures": _figures(inputs, "finders_by_genome", "gene_precision_recall", "browser", "calibration"),
         "pyrodigal": [m for m in summary.PYRODIGAL if m in finders], "outside": _outside(stage),
         **_intervals(inputs),
     }  # fmt: skip
+
+
+def _structures(inputs: Inputs, stage: Stage) -> dict:
+    """The same for genes with introns."""
+    shown, more = structures.tables(inputs, stage)
+    return {
+        "structures": True, "text": _text(structures.sentences(stage)),
+        "twins": [inline(s) for s in structures.parts(stage)], "tables": _filled(shown), "more": _filled(more),
+        "constant": False, "methods": method_notes(stage.methods("gene_f1_structure")),
+        "figures": _figures(inputs, "gene_structures"), "pyrodigal": [], "outside": False, **_intervals(inputs),
+    }  # fmt: skip
+
+
+def labels_of(inputs: Inputs) -> str | None:
+    """What the study annotates; None in a study that does not."""
+    return inputs.config["annotate"]["labels"] if inputs.annotate else None
+
+
+def tracks(inputs: Inputs) -> dict | None:
+    """Labels of the user's own; None in a study without them."""
+    if labels_of(inputs) != "tracks":
+        return None
+    part = own_labels.section(inputs.annotate, inputs.config["annotate"])
+    part["sentences"] = [inline(sentence) for sentence in part["sentences"]]
+    return {**part, "figures": _figures(inputs, "track_precision_recall"), **_intervals(inputs)}
 
 
 def _outside(stage: Stage) -> bool:
@@ -145,8 +185,10 @@ def _figures(inputs: Inputs, *names: str) -> list[Drawing]:
     return [inputs.figures[name] for name in names if name in inputs.figures]
 
 
-def leakage(inputs: Inputs) -> dict:
-    """Distance of the test set from the training set."""
+def leakage(inputs: Inputs) -> dict | None:
+    """Distance of the test set from the training set; None in a study that learns nothing."""
+    if inputs.leakage is None:
+        return None
     return {
         "text": _text(summary.leakage_sentences(inputs.leakage)), "final": is_final(inputs),
         "tables": [leakage_table(inputs.leakage), splits_table(inputs.splits, inputs.windows, is_final(inputs))],
@@ -168,11 +210,12 @@ def reproduce(inputs: Inputs) -> dict:
         values = [run.get(key) for run in inputs.runs.values()]
         rows.append([Cell(label), *(Cell("not known" if v is None else show(v)) for v in values)])
     columns = [Column("Fact", kind="text"), *(Column(f"Stage {name}", kind="text") for name in inputs.runs)]
-    runs = Table("runs", "Facts of the runs that trained the models", columns, rows)
+    runs = Table("runs", "Facts of the runs", columns, rows)
     times = benchmark_table(inputs.benchmarks) if len(inputs.benchmarks) else None
+    facts = (("Seed", str(inputs.config["seed"])), ("SHA-256 of splits.tsv", inputs.splits_sha256))
     commits = {run.get("git_commit") for run in inputs.runs.values()}
     return {
-        "facts": [("Seed", str(inputs.config["seed"])), ("SHA-256 of splits.tsv", inputs.splits_sha256)],
+        "facts": [(k, v) for k, v in facts if v],
         "runs": runs, "times": times, "dirty": any(run.get("git_dirty") for run in inputs.runs.values()),
         "commit": commits.pop() if len(commits) == 1 else None,
     }  # fmt: skip
@@ -188,18 +231,24 @@ def files(inputs: Inputs) -> Table:
         *each_genome(inputs, "annotate/{name}/genes.gff3.gz", "Called genes with scores; those in training blocks say "
                      "split=train", "GFF3, bgzip"),
         *each_genome(inputs, "annotate/{name}/proteins.faa", "Proteins of the called genes", "FASTA"),
+        *each_genome(inputs, "annotate/{name}/genes.ffn", "The called genes", "FASTA"),
+        *targets.files(inputs),
+        *own_labels.files(inputs),
         ("pretrain/model/config.json", "Language model: shape", "Hugging Face config.json"),
         ("pretrain/model/model.safetensors", "Language model: weights and memory", "safetensors"),
         ("pretrain/model/README.md", "Language model: card", "Markdown"),
-        ("annotate/model/model.safetensors", "Gene finder: weights", "safetensors"),
+        ("annotate/model/model.safetensors", "Fine-tuned model: weights", "safetensors"),
         ("pretrain/metrics.tsv", "Language model: all metrics", "TSV"),
         ("pretrain/comparisons.tsv", "Language model: all paired comparisons", "TSV"),
-        ("annotate/metrics.tsv", "Gene finding: all metrics", "TSV"),
-        ("annotate/comparisons.tsv", "Gene finding: all paired comparisons", "TSV"),
+        ("annotate/metrics.tsv", "Annotation: all metrics", "TSV"),
+        ("annotate/comparisons.tsv", "Annotation: all paired comparisons", "TSV"),
         ("compare/metrics.tsv", "Comparison: all metrics", "TSV"),
         ("compare/comparisons.tsv", "Comparison: every model minus the default", "TSV"),
         ("compare/arms.tsv", "Comparison: what every training cost", "TSV"),
         ("compare/context.tsv", "Time and memory against the length of the window", "TSV"),
+        ("few_labels/metrics.tsv", "Few labels: all metrics", "TSV"),
+        ("few_labels/comparisons.tsv", "Few labels: all paired comparisons", "TSV"),
+        ("few_labels/arms.tsv", "Few labels: what every finder learned from and cost", "TSV"),
         ("all_metrics.tsv", "All metrics of the study", "TSV"),
         ("splits.tsv", "Training, validation and test blocks", "TSV"),
         ("leakage.tsv", "Nearest training match of each held-out window", "TSV"),
@@ -222,21 +271,41 @@ def files(inputs: Inputs) -> Table:
 def front(inputs: Inputs) -> dict:
     """Title, and the facts under it."""
     latest = max((run for run in inputs.runs.values()), key=lambda run: run.get("started") or "")
-    what = "DNA language model and gene finding" if inputs.annotate else "DNA language model"
+    kinds = {
+        "DNA language model": inputs.pretrain,
+        "gene finding": labels_of(inputs) in ("genes", "structures"),
+        "labels of bases": labels_of(inputs) == "tracks",
+    }
+    what = " and ".join(kind for kind, there in kinds.items() if there) or "genes"
     return {
-        "study": inputs.config["study"], **genomes.front(inputs), "what": what,
+        "study": inputs.config["study"], **genomes.front(inputs), "what": what[0].upper() + what[1:],
         "version": latest.get("version", "not known"),
         "date": _date(latest.get("started")), "iso": latest.get("started") or "",
         "lead": _lead(inputs),
-        "tiles": headline(inputs.pretrain, inputs.annotate, inputs.splits, inputs.leakage),
+        "tiles": _tiles(inputs),
     }  # fmt: skip
 
 
+def _tiles(inputs: Inputs) -> list[Tile]:
+    if not inputs.stages:
+        return targets.tiles(inputs)
+    return headline(inputs.pretrain, inputs.annotate, inputs.splits, inputs.leakage)
+
+
 def _lead(inputs: Inputs) -> list[Markup]:
-    """The summary in paragraphs; that of the comparison stands after that of the language model."""
+    """The summary in paragraphs; those of the comparison and of what is annotated follow the language model's."""
+    told = [_text(part) for part in targets.lead(inputs)]
+    if not inputs.stages:
+        return told
     parts = summary.lead(inputs.pretrain, inputs.annotate, inputs.leakage)
+    if inputs.folds:
+        parts.insert(0, summary.fold_sentences(inputs.annotate, inputs.stages_of("annotate")))
     found = [comparison.lead(inputs.compare)] if inputs.compare else []
-    return [_text(part) for part in [*parts[:1], *found, *parts[1:]]]
+    if labels_of(inputs) == "tracks":
+        found.append(own_labels.sentences(inputs.annotate, inputs.config["annotate"]))
+    if labels_of(inputs) == "structures":
+        found.append(structures.sentences(inputs.annotate))
+    return [_text(part) for part in [*parts[:1], *found, *parts[1:]]] + told
 
 
 def _date(started: str | None) -> str:

@@ -18,6 +18,8 @@ RECOUNTED = "dnalm_recounted"
 RULERS = {TWO_SIDED: "flank_counts", CAUSAL: "markov_mixture"}
 READING = {TWO_SIDED: "Reading both sides of a base", CAUSAL: "Reading from one side only"}
 UNITS = {TWO_SIDED: " bits per base, where less is better", CAUSAL: " bits per base"}
+#: Stratum of the mean over genomes, each counting alike.
+MEAN = "mean_of_genomes"
 PYRODIGAL = ("pyrodigal_single", "pyrodigal_meta")
 TWINS = {
     "dnalm_random_init": "Without any pretraining (fresh weights, empty memory)",
@@ -51,16 +53,39 @@ def versus(stage: Stage, metric: str, other: str, unit: str = "") -> str:
     return f"{PHRASES[said]} {in_text(other)}: {values}{unit} ({with_interval(difference)}{zero})"
 
 
-def lead(pretrain: Stage, annotate: Stage | None, leakage: pd.DataFrame) -> list[list[str]]:
+def lead(pretrain: Stage | None, annotate: Stage | None, leakage: pd.DataFrame) -> list[list[str]]:
     """The summary in paragraphs: what was learned, against what, by how much; how far test is from training."""
+    language = _language_lead(pretrain) if pretrain else []
+    genes = gene_sentences(annotate) + twin_verdicts(annotate) if annotate else []
+    return [part for part in (language, genes, leakage_sentences(leakage)[:1]) if part]
+
+
+def _language_lead(pretrain: Stage) -> list[str]:
     language = language_sentences(pretrain, TWO_SIDED) + recounted(pretrain)
     language += weak_regions(pretrain, TWO_SIDED, ("worse",))
     language += language_sentences(pretrain, CAUSAL)[:1] + other_orders(pretrain)
     if not language:
         language = ["The language model comes from elsewhere; dnalm has neither trained nor scored it."]
-    language += weak_regions(pretrain, CAUSAL, ("worse",))
-    genes = gene_sentences(annotate) + twin_verdicts(annotate) if annotate else []
-    return [part for part in (language, genes, leakage_sentences(leakage)[:1]) if part]
+    return language + weak_regions(pretrain, CAUSAL, ("worse",))
+
+
+def fold_sentences(stage: Stage, single: dict[str, Stage]) -> list[str]:
+    """Of a study that held every genome out once: the mean over genomes, and on how many which finder is ahead."""
+    said = []
+    for metric, name in GENE_SCORES.items():
+        ours, difference = stage.value("dnalm", metric, MEAN), stage.difference(PYRODIGAL[0], metric, MEAN)
+        if ours is None or difference is None:
+            continue
+        theirs = metric_value(metric, stage.value(PYRODIGAL[0], metric, MEAN))
+        pairs = [(s.value("dnalm", metric), s.value(PYRODIGAL[0], metric)) for s in single.values()]
+        ahead = sum(a.value >= b.value for a, b in pairs if a and b)
+        said.append(
+            f"By {name}, mean over {count(len(pairs), 'genome')}, it {PHRASES[verdict(metric, difference)]} "
+            f"{in_text(PYRODIGAL[0])}: {metric_value(metric, ours)} against {theirs} ({with_interval(difference)}); it "
+            f"is ahead or level on {ahead} of {len(pairs)}."
+        )
+    opening = "Every genome was held out once, together with its relatives, and read by networks that had learned from "
+    return [opening + "the others.", *said] if said else []
 
 
 def language_sentences(stage: Stage, metric: str) -> list[str]:

@@ -25,6 +25,8 @@ def make_splits(genomes, settings: dict, seed: int, groups: dict | None = None, 
     With ``by: genome`` the units are groups of whole genomes (``groups``: genome to group, by default each its own).
     Those in ``fixed`` (group to split) are settled and count towards the shares. Test and validation get a group each
     whatever its size, the smallest if all are too large, and one is left for training.
+
+    With ``by: contig``, ``test_contigs`` or ``validation_contigs`` name those of a split, and chance gives it no more.
     """
     if settings["by"] == "genome":
         rows = _by_genome(genomes, settings, seed, groups or {}, fixed or {})
@@ -37,10 +39,11 @@ def make_splits(genomes, settings: dict, seed: int, groups: dict | None = None, 
     units = [unit for genome in genomes for unit in _units(genome, settings)]
     size = np.array([end - start for _, _, start, end in units])
     order = np.random.default_rng([seed, 101]).permutation(len(units))
-    labels = np.zeros(len(units), dtype=np.int64)
-    goal_test, goal_validation = size.sum() * settings["test"], size.sum() * settings["validation"]
-    order = _take(order, size, goal_test, labels, 2)
-    _take(order, size, goal_validation, labels, 1)
+    labels = _named(genomes, units, settings)
+    order = order[labels[order] == 0]
+    for label, name in ((2, "test"), (1, "validation")):
+        if not (labels == label).any():
+            order = _take(order, size, size.sum() * settings[name], labels, label)
     _require_all({SPLITS[i] for i in labels}, f"{len(units)} {settings['by']}s")
     rows = []
     for genome in genomes:
@@ -49,6 +52,19 @@ def make_splits(genomes, settings: dict, seed: int, groups: dict | None = None, 
             blocks = [[*units[i][2:], int(labels[i])] for i in mine]
             rows += _with_gaps(genome.name, c, blocks, settings["gap"])
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _named(genomes, units, settings) -> np.ndarray:
+    """Labels of the units whose contigs the settings name, 0 for the others."""
+    several, labels = len(genomes) > 1, np.zeros(len(units), dtype=np.int64)
+    contigs = [f"{genome}:{contig}" if several else contig for genome, contig, *_ in units]
+    for label, key in ((2, "test_contigs"), (1, "validation_contigs")):
+        names = settings.get(key, ())
+        if unknown := sorted(set(names) - set(contigs)):
+            known = ", ".join(contigs[:5])
+            raise InputError(f"no contig {', '.join(unknown)}", f"splits: {key}", f"Known: {known}")
+        labels[[contig in names for contig in contigs]] = label
+    return labels
 
 
 def _require_all(found: set[str], what: str) -> None:

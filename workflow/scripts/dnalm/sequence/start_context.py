@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from dnalm.sequence.alphabet import reverse_complement
+from dnalm.sequence.alphabet import N, reverse_complement
 from dnalm.sequence.batches import cut
+from dnalm.sequence.gene_structure import ATG
+from dnalm.sequence.genetic_code import codon_index, genetic_code
 
 #: Bases before the start codon, and from its first base on, that the matrix covers.
 LEFT, RIGHT = 22, 6
@@ -61,6 +63,24 @@ def site_scores(genome, candidates, matrix: np.ndarray, left: int, span: tuple[i
         part = slice(low, min(low + CHUNK, span[1]))
         for side, place, around in _surroundings(genome, candidates, left, len(matrix) - left, part):
             out[place - span[0], side] = matrix[np.arange(len(matrix)), around].sum(1)
+    return out
+
+
+def earlier_starts(codes: np.ndarray, code: int) -> np.ndarray:
+    """How many ATG stand before each base in its reading frame, after the last stop codon there: int64 (length, 2).
+
+    The columns are those of the forward and the reverse strand; a base stands for the codon that begins with it.
+    """
+    out = np.zeros((len(codes), 2), dtype=np.int64)
+    stops = genetic_code(code)[2]
+    for side, text in enumerate((np.asarray(codes) & 7, reverse_complement(np.asarray(codes) & 7))):
+        codon = codon_index(np.append(text, [N, N]))
+        begins, ends = codon == ATG, (codon >= 0) & stops[codon]
+        for frame in range(3):
+            seen = np.cumsum(begins[frame::3])
+            settled = np.maximum.accumulate(np.where(ends[frame::3], seen, 0))
+            out[frame::3, side] = seen - begins[frame::3] - np.append(0, settled)[:-1]
+        out[:, side] = out[:: 1 if side == 0 else -1, side]
     return out
 
 

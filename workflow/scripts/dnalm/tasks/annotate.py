@@ -1,8 +1,12 @@
-"""Gene finding: fine-tune a language model to label every base, and read a genome with it."""
+"""Gene finding: fine-tune a language model to label every base, and read a genome with it.
+
+`LabelTask`, `fit` and `read_pieces` serve per-base labels of any kind: see `dnalm.tasks.tracks`.
+"""
 
 import logging
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +17,12 @@ from safetensors.torch import load_file
 
 from dnalm.io.fasta import Genome
 from dnalm.io.labels import GeneLabels, gene_labels, require_genes
+from dnalm.io.transcript_labels import TranscriptLabels, transcript_labels
+from dnalm.io.transcripts import read_transcripts
 from dnalm.models.backbone import Backbone, codes_tensor
 from dnalm.models.build import read_model
 from dnalm.models.files import load_weights, memory_tensors, write_tensors
-from dnalm.models.heads import GeneModel
+from dnalm.models.heads import GENES, STRUCTURES, GeneModel, LabelModel
 from dnalm.models.load import load_backbone
 from dnalm.sequence.batches import cut, tile
 from dnalm.sequence.splits import SPLITS, read_splits, split_intervals, split_labels, splits_digest
@@ -31,7 +37,9 @@ log = logging.getLogger(__name__)
 
 #: Folder of a backbone that keeps its own files.
 BESIDE = "backbone"
-#: Weight of the start and stop losses (nats per kilobase, about one gene) beside the class loss (nats per base).
+#: Genes that a study may annotate.
+TARGETS = {"genes": GENES, "structures": STRUCTURES}
+#: Weight of the site losses (nats per kilobase, about one gene) beside the class loss (nats per base).
 SITE_WEIGHT = 0.1
 #: Context on each side of a base when a genome is read, and bases read at a time; multiples of 3.
 MARGIN, STRIDE = 480, 3072
@@ -41,10 +49,13 @@ SPECIAL = 4
 VALIDATION_BASES = 60_000
 
 
-class GeneTask:
-    """What the training loop needs to know of gene finding (see `dnalm.training.loop`)."""
+class LabelTask:
+    """What the training loop needs to know of per-base labels (see `dnalm.training.loop`), but for the loss.
 
-    def __init__(self, model: GeneModel, sampler: WindowSampler, labels: GeneLabels, held_out: np.ndarray, digest: str):
+    ``labels`` has ``known``, bool (genome length,): whether a base teaches anything.
+    """
+
+    def __init__(self, model: LabelModel, sampler: WindowSampler, labels, held_out: np.ndarray, digest: str):
         self.model, self.sampler, self.labels, self.digest = model, sampler, labels, digest
         self.bases_per_step = sampler.window * sampler.batch
         self.held_out = held_out
@@ -60,25 +71,6 @@ class GeneTask:
 
     def _known(self, windows) -> np.ndarray:
         return (windows.positions >= 0) & self.labels.known[np.maximum(windows.positions, 0)]
-
-    def loss(self, batch):
-        """Class loss in nats per base plus weighted start and stop losses."""
-        windows, features = batch
-        output = self.model(codes_tensor(windows.codes, self.model.device), features)
-        place = np.maximum(windows.positions, 0)
-        known, target = self._floats(self._known(windows)), self._floats(self.labels.classes[place])
-        classes = (-(output.classes * target).sum(-1) * known).sum() / known.sum().clamp(min=1)
-        kilobases = known.sum().clamp(min=1) / 1000
-        start = self._sites(output.starts, self.labels.starts, self.labels.start_codons, place, known) / kilobases
-        stop = self._sites(output.stops, self.labels.stops, self.labels.stop_codons, place, known) / kilobases
-        metrics = {"classes": classes.item(), "starts_per_kb": start.item(), "stops_per_kb": stop.item()}
-        return classes + SITE_WEIGHT * (start + stop), metrics
-
-    def _sites(self, logits, truth, candidates, place, known):
-        """Summed binary cross-entropy over the candidate codons."""
-        mask = self._floats(candidates[place]) * known[..., None]
-        target = self._floats(truth[place])
-        return (F.binary_cross_entropy_with_logits(logits, target, reduction="none") * mask).sum()
 
     def _floats(self, values: np.ndarray) -> torch.Tensor:
         """The same numbers as float32, where the model is."""
@@ -96,6 +88,30 @@ class GeneTask:
             for name, value in {"loss": loss.item(), **metrics}.items():
                 sums[name] = sums.get(name, 0.0) + value * len(starts) / len(self.held_out)
         return sums
+
+
+class GeneTask(LabelTask):
+    """Per-base labels of genes, with the classes and sites that the model's targets name."""
+
+    labels: GeneLabels | TranscriptLabels
+
+    def loss(self, batch):
+        """Class loss in nats per base plus the weighted losses of all sites."""
+        windows, features = batch
+        output = self.model(codes_tensor(windows.codes, self.model.device), features)
+        place = np.maximum(windows.positions, 0)
+        known, target = self._floats(self._known(windows)), self._floats(self.labels.classes[place])
+        classes = (-(output.classes * target).sum(-1) * known).sum() / known.sum().clamp(min=1)
+        kilobases = known.sum().clamp(min=1) / 1000
+        sites = {name: self._sites(name, logits, place, known) / kilobases for name, logits in output.sites.items()}
+        metrics = {"classes": classes.item(), **{f"{name}s_per_kb": loss.item() for name, loss in sites.items()}}
+        return classes + SITE_WEIGHT * sum(sites.values()), metrics
+
+    def _sites(self, name, logits, place, known):
+        """Summed binary cross-entropy over the candidates of a kind of site."""
+        mask = self._floats(self.labels.candidates(name)[place]) * known[..., None]
+        target = self._floats(self.labels.sites(name)[place])
+        return (F.binary_cross_entropy_with_logits(logits, target, reduction="none") * mask).sum()
 
 
 def backbone_for(
@@ -122,6 +138,13 @@ def fresh_foreign(source: dict, seed: int):
     return model
 
 
+def labels_of(genome: Genome, features: pd.DataFrame, settings: dict) -> GeneLabels | TranscriptLabels:
+    """The labels that a study annotates: genes in one piece, or their structures with introns."""
+    if settings["labels"] == "genes":
+        return gene_labels(genome, features)
+    return transcript_labels(genome, read_transcripts(genome, features, settings["min_intron"]))
+
+
 def finetune(
     backbone: Backbone, genome: Genome, features: pd.DataFrame, splits_path, settings: dict, seed: int, identity,
     state_dir, folder, log_csv,
@@ -130,9 +153,22 @@ def finetune(
 
     ``identity`` is anything that tells this training from others (method, code, weights it starts from).
     """
+    labels = labels_of(genome, features, settings)
+    require_genes(genome, labels, read_splits(splits_path))
+    return fit(
+        GeneTask, partial(GeneModel, targets=TARGETS[settings["labels"]]), labels, backbone, genome, splits_path,
+        settings, seed, identity, state_dir, folder, log_csv,
+    )  # fmt: skip
+
+
+def fit(
+    task: type[LabelTask], model_of, labels, backbone: Backbone, genome: Genome, splits_path, settings: dict, seed: int,
+    identity, state_dir, folder, log_csv,
+):  # fmt: skip
+    """Train ``model_of(backbone)`` on the labels of the training blocks, and save it in ``folder``."""
     splits = read_splits(splits_path)
     torch.manual_seed(seed)
-    model = placed(GeneModel(backbone))
+    model = placed(model_of(backbone))
     window = settings["window"]
     sampler = WindowSampler(
         genome, split_intervals(genome, splits, "train"), window, settings["batch_windows"], seed,
@@ -141,20 +177,17 @@ def finetune(
     pieces = tile(split_intervals(genome, splits, "validation"), window)
     held_out = pieces[:: max(1, round(len(pieces) * window / VALIDATION_BASES)), 0]
     digest = training_digest(settings, genome.digest, splits_digest(splits_path), seed, identity)
-    labels = gene_labels(genome, features)
-    require_genes(genome, labels, splits)
     seen = np.isin(split_labels(genome, splits), [SPLITS.index("train"), SPLITS.index("validation")])
     # the last window of a block may reach beyond it: labels of gaps and test blocks are never looked at
     labels = replace(labels, known=labels.known & seen)
-    task = GeneTask(model, sampler, labels, held_out, digest)
-    train(task, TrainSettings.of(settings), state_dir, log_csv)
+    train(task(model, sampler, labels, held_out, digest), TrainSettings.of(settings), state_dir, log_csv)
     if is_first():
         save_gene_model(model, folder)
         shutil.rmtree(Path(state_dir) / digest)
     return model
 
 
-def save_gene_model(model: GeneModel, folder) -> None:
+def save_gene_model(model: LabelModel, folder) -> None:
     """Write what `Backbone.save` writes, with the weights of the head beside those of the backbone.
 
     A backbone of ``transformers`` stays a checkpoint of its own, in the folder ``backbone``.
@@ -169,16 +202,22 @@ def save_gene_model(model: GeneModel, folder) -> None:
     write_tensors(model.head.state_dict(), folder / "model.safetensors")
 
 
-def load_gene_model(folder) -> GeneModel:
-    """Read what `save_gene_model` wrote."""
+def load_gene_model(folder, model_of=None):
+    """Read what `save_gene_model` wrote of ``model_of(backbone)``.
+
+    Without ``model_of`` it is a `GeneModel`, and how many scores its head has tells what it labels.
+    """
     folder = Path(folder)
-    if (folder / BESIDE).is_dir():
-        model = GeneModel(load_backbone(folder / BESIDE))
-        load_weights(model.head, load_file(folder / "model.safetensors"), folder)
-        return model
-    backbone, tensors = read_model(folder)
-    model = GeneModel(backbone)
-    load_weights(model, tensors, folder)
+    beside = (folder / BESIDE).is_dir()
+    if beside:
+        backbone, tensors = load_backbone(folder / BESIDE), load_file(folder / "model.safetensors")
+    else:
+        backbone, tensors = read_model(folder)
+    if model_of is None:
+        scores = len(tensors["leave.bias" if beside else "head.leave.bias"])
+        model_of = partial(GeneModel, targets=next(t for t in TARGETS.values() if t.scores == scores))
+    model = model_of(backbone)
+    load_weights(model.head if beside else model, tensors, folder)
     return model
 
 
@@ -192,17 +231,17 @@ def reach_of(backbone) -> tuple[int, int]:
 
 
 @torch.inference_mode()
-def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray, span: tuple[int, int] | None = None):
-    """Predictions for global ``intervals``: classes (genome length, 7) log-probabilities, starts and stops (length, 2).
+def read_pieces(model: LabelModel, genome: Genome, intervals: np.ndarray, parts_of):
+    """Read global ``intervals`` piece by piece, each with its context.
 
-    Bases that were not read are non-coding, without starts and stops. With a ``span`` of global positions that holds
-    all intervals, the arrays are of its bases alone.
+    Yields
+    ------
+    start, end
+        Global positions of a piece; pieces come in order and cover the intervals.
+    parts
+        Arrays (end - start, ...) of what ``parts_of`` takes from the model's output.
     """
     model.eval()
-    first_base, end_base = span or (0, len(genome.codes))
-    total = end_base - first_base
-    classes = np.tile(np.array([0.0] + [-20.0] * 6, dtype=np.float32), (total, 1))
-    starts, stops = np.full((2, total, 2), -20.0, dtype=np.float32)
     margin, stride = reach_of(model.backbone)
     pieces = tile(intervals, stride)
     progress = Progress(int((pieces[:, 1] - pieces[:, 0]).sum()), "bases", log)
@@ -211,10 +250,26 @@ def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray, span: t
         windows = cut(genome, some[:, 0] - margin, stride + 2 * margin, margin)
         features = model.backbone.lookup(windows.codes, windows.origin)
         output = model(codes_tensor(windows.codes, model.device), features)
-        parts = [t.numpy(force=True) for t in (output.classes, output.starts, output.stops)]
+        parts = [t.numpy(force=True) for t in parts_of(output)]
         for row, (start, end) in enumerate(some):
-            inner, place = slice(margin, margin + end - start), slice(start - first_base, end - first_base)
-            for whole, part in zip((classes, starts, stops), parts, strict=True):
-                whole[place] = part[row, inner]
+            yield start, end, [part[row, margin : margin + end - start] for part in parts]
         progress.update(int((some[:, 1] - some[:, 0]).sum()))
-    return classes, starts, stops
+
+
+def read_genome(model: GeneModel, genome: Genome, intervals: np.ndarray, span: tuple[int, int] | None = None):
+    """Predictions for global ``intervals``: class log-probabilities (genome length, classes); then of each kind of
+    site the logits (genome length, 2), for genes in one piece those of starts and stops.
+
+    Bases that were not read are no part of a gene and no site. With a ``span`` of global positions that holds all
+    intervals, the arrays are of its bases alone.
+    """
+    first_base, end_base = span or (0, len(genome.codes))
+    total = end_base - first_base
+    classes = np.full((total, len(model.targets.classes)), -20.0, dtype=np.float32)
+    classes[:, 0] = 0.0
+    found = (classes, *np.full((len(model.targets.sites), total, 2), -20.0, dtype=np.float32))
+    pieces = read_pieces(model, genome, intervals, lambda output: (output.classes, *output.sites.values()))
+    for start, end, parts in pieces:
+        for whole, part in zip(found, parts, strict=True):
+            whole[start - first_base : end - first_base] = part
+    return found

@@ -30,13 +30,20 @@ CAUSAL_BASES, POSITIONS = 131_072, 2048
 WINDOW = 512
 
 
-def train_arm(genome: Genome, splits, settings: dict, tokens: dict, seed: int, validate: bool = True):
+def train_arm(
+    genome: Genome, splits, settings: dict, tokens: dict, seed: int, validate: bool = True,
+    key: str = "compare.budget_minutes",
+):  # fmt: skip
     """Train one arm within ``settings["budget_minutes"]`` CPU minutes, what comes before the first step included.
 
     Parameters
     ----------
     settings, tokens : dict
         The pretrain and the tokens section, as the arm changes them.
+    validate : bool
+        Without validation the last weights are kept, and no validation blocks are needed.
+    key : str
+        Where the study sets the budget, for an error.
 
     Returns
     -------
@@ -54,16 +61,16 @@ def train_arm(genome: Genome, splits, settings: dict, tokens: dict, seed: int, v
     prepared = time.process_time() - begin
     left = settings["budget_minutes"] - prepared / 60
     if left <= 0:
-        raise InputError(
-            f"counting and byte pairs alone took {prepared / 60:.1f} CPU minutes", "compare.budget_minutes", "Raise it"
-        )
+        raise InputError(f"counting and byte pairs alone took {prepared / 60:.1f} CPU minutes", key, "Raise it")
     settings = settings | {"budget_minutes": left, "bases_seen": None}
     sampler = WindowSampler(
         genome, training, settings["window"], settings["batch_windows"], seed, context=settings.get("carry", 0),
         sampling=settings.get("sampling", "base"),
     )  # fmt: skip
-    held_out = validation_pieces(split_intervals(genome, splits, "validation"), settings["window"])
-    task = language_task(model, sampler, held_out if validate else None, settings, "arm")
+    held_out = None
+    if validate:
+        held_out = validation_pieces(split_intervals(genome, splits, "validation"), settings["window"])
+    task = language_task(model, sampler, held_out, settings, "arm")
     with tempfile.TemporaryDirectory() as state:
         result = train(task, TrainSettings.of(settings), state)
     facts = {

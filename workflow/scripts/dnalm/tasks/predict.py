@@ -42,10 +42,14 @@ def find_genes(model: GeneModel, genome: Genome, features, splits, min_length: i
 
     Yields
     ------
-    name of the genome, gene calls, the fitted decoder, and the class probabilities (intervals, columns) behind them
+    name of the genome, gene calls, the fitted decoder, and the class probabilities (intervals, columns) behind them;
+    with ``held_out_only`` no genome that has nothing but training blocks
     """
     matrix, decoder = learn_starts(genome, gene_labels(genome, features), splits), None
+    held_out = set(splits.loc[splits["split"].isin(["validation", "test"]), "genome"])
     for name in tuned_first(genome, splits):
+        if held_out_only and name not in held_out:
+            continue
         predictions, intervals, columns = predict(model, genome, name, matrix, splits, held_out_only)
         if decoder is None:
             decoder = tune_decoder(genome, features, predictions, splits, min_length, genome.span(name)[0])

@@ -2,8 +2,8 @@
 
 A finder is anything that, called with a contig (a row of ``genome.contigs``), gives its emissions (length, 15) and site
 scores (length, 8) in nats (`dnalm.sequence.gene_structure.CLASSES` and `SITES`): log-probabilities and logits of a
-network (`from_arrays`), or log-ratios of counted models. The decoder weighs them, adds what a gene and an intron cost,
-and takes the best structure.
+network (`from_arrays`), or log-ratios of counted models. It may give two pairs of them (`beside`). The decoder weighs
+them, adds what a gene and an intron cost, and takes the best structure.
 """
 
 import itertools
@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 MARGIN = 5000
 #: First steps of the search: factors of weights, nats of costs. They shrink to their root and to half, `ROUNDS` times.
 STEPS = {"class_weight": 2.0, "splice_weight": 2.0, "stop_weight": 2.0, "gene_cost": 4.0, "intron_cost": 4.0}
+#: The same for the weights of a second finder.
+SECOND_STEPS = {"second_class_weight": 2.0, "second_site_weight": 2.0}
 ROUNDS = 3
+#: Factors of the first finder's class weight that the search may begin with; a second finder keeps its own.
+LOUDNESS = (1.0, 0.25, 0.0625, 0.015625)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ class StructureDecoder:
     """Shortest coding sequence, stop codon included; shorter genes of the best structure are left out."""
     utr: bool = False
     """Whether genes may have UTRs; only where the scores know them."""
+    second_class_weight: float = 0.5
+    """What emissions of a second finder count, beside one for those of the first."""
+    second_site_weight: float = 0.5
+    """What its site scores count."""
 
     def save(self, path) -> None:
         """Write as JSON."""
@@ -56,6 +64,13 @@ class StructureDecoder:
         """Read what `save` wrote."""
         record = json.loads(Path(path).read_text())
         return cls(**record | {"kind_costs": tuple(record["kind_costs"])})
+
+    def combined(self, emissions: np.ndarray, sites: np.ndarray, *second) -> tuple[np.ndarray, np.ndarray]:
+        """One pair of emissions and site scores from what a finder gives; no single base of the first decides."""
+        if not second:
+            return emissions, sites
+        together = np.maximum(emissions, FLOOR) + np.float32(self.second_class_weight) * second[0]
+        return together, sites + np.float32(self.second_site_weight) * second[1]
 
     def site_scores(self, codes: np.ndarray, sites: np.ndarray, code: int) -> np.ndarray:
         """Site scores (length, 8) with weights and costs, for `best_structure`."""
@@ -89,6 +104,11 @@ def from_arrays(classes, starts, stops, donors, acceptors):
         return classes[span], np.concatenate([c[span] for c in columns], axis=1)
 
     return finder
+
+
+def beside(first, second):
+    """A finder that gives what two say, for a decoder that weighs them."""
+    return lambda contig: (*first(contig), *second(contig))
 
 
 def decode_structures(codes, emissions, sites, code: int, decoder: StructureDecoder) -> list[dict]:
@@ -135,11 +155,18 @@ def _used_sites(sites: np.ndarray, side: int, offset: int, cds) -> float:
 
 def call_structures(genome, finder, decoder: StructureDecoder) -> pd.DataFrame:
     """Genes of all contigs: the columns of `dnalm.io.transcripts` and ``score``."""
-    rows = []
+    return call_each(genome, finder, {"": decoder})[""]
+
+
+def call_each(genome, finder, decoders: dict[str, StructureDecoder]) -> dict[str, pd.DataFrame]:
+    """`call_structures` with several decoders, each contig scored once."""
+    rows: dict[str, list] = {name: [] for name in decoders}
     for c in genome.contigs.itertuples(index=False):
-        codes = genome.contig_codes(c.contig)
-        rows += _rows(c.contig, 0, decode_structures(codes, *finder(c), c.genetic_code, decoder), len(rows))
-    return pd.DataFrame(rows, columns=[*COLUMNS, "score"])
+        codes, scores = genome.contig_codes(c.contig), finder(c)
+        for name, decoder in decoders.items():
+            genes = decode_structures(codes, *decoder.combined(*scores), c.genetic_code, decoder)
+            rows[name] += _rows(c.contig, 0, genes, len(rows[name]))
+    return {name: pd.DataFrame(found, columns=[*COLUMNS, "score"]) for name, found in rows.items()}
 
 
 def _rows(contig: str, offset: int, genes: list[dict], before: int) -> list[list]:
@@ -158,19 +185,21 @@ def fit_structures(
     """Find the weights and costs with the best gene F1 on ``blocks`` (contig, start, end), then the best exon F1.
 
     A coordinate search from ``decoder``: each number in turn goes up or down by its step as long as that helps; then
-    steps get smaller. Nothing is random.
+    steps get smaller. It begins at a smaller class weight if nothing at all is right. Nothing is random.
     """
     truth, pieces = StructureTruth(transcripts, blocks), list(_pieces(genome, finder, blocks))
+    steps = STEPS | (SECOND_STEPS if len(pieces[0][4]) > 2 else {})
 
     def quality(trial: StructureDecoder) -> tuple[float, float]:
         rows = []
-        for contig, offset, *arrays in pieces:
-            rows += _rows(contig, offset, decode_structures(*arrays, trial), len(rows))
+        for contig, offset, codes, code, scores in pieces:
+            genes = decode_structures(codes, *trial.combined(*scores), code, trial)
+            rows += _rows(contig, offset, genes, len(rows))
         return truth.quality(pd.DataFrame(rows, columns=[*COLUMNS, "score"]))
 
-    best, tried = quality(decoder), 1
+    decoder, best, tried = _begun(decoder, quality)
     for step in range(ROUNDS):
-        for name, size in STEPS.items():
+        for name, size in steps.items():
             for sign in (1, -1):
                 while tried < 500:
                     trial = replace(decoder, **{name: _moved(name, getattr(decoder, name), size, sign, step)})
@@ -182,6 +211,19 @@ def fit_structures(
     return decoder
 
 
+def _begun(decoder: StructureDecoder, quality) -> tuple[StructureDecoder, tuple[float, float], int]:
+    """Where the search begins, its quality, and trials: a network that knows little is too sure of no gene."""
+    for tried, factor in enumerate(LOUDNESS, 1):
+        trial = replace(
+            decoder, class_weight=factor * decoder.class_weight, gene_cost=factor * decoder.gene_cost,
+            second_class_weight=decoder.second_class_weight / factor,
+        )  # fmt: skip
+        found = quality(trial)
+        if max(found) > 0:
+            return trial, found, tried
+    return decoder, (0.0, 0.0), len(LOUDNESS)
+
+
 def _moved(name: str, value: float, size: float, sign: int, step: int) -> float:
     if name.endswith("weight"):
         return value * size ** (sign / 2**step)
@@ -189,11 +231,11 @@ def _moved(name: str, value: float, size: float, sign: int, step: int) -> float:
 
 
 def _pieces(genome, finder, blocks: pd.DataFrame):
-    """(contig, offset, codes, emissions, sites, genetic code) of each block with a margin."""
+    """(contig, offset, codes, genetic code, the finder's scores) of each block with a margin."""
     for contig, mine in blocks.groupby("contig", sort=False):
         c = next(c for c in genome.contigs.itertuples(index=False) if c.contig == contig)
-        codes, (emissions, sites) = genome.contig_codes(contig), finder(c)
+        codes, scores = genome.contig_codes(contig), finder(c)
         for b in mine.itertuples(index=False):
             span = slice(max(b.start - MARGIN, 0), min(b.end + MARGIN, c.length))
             # copies, so that the rest of the contig's scores can go
-            yield contig, span.start, codes[span], emissions[span].copy(), sites[span].copy(), c.genetic_code
+            yield contig, span.start, codes[span], c.genetic_code, [s[span].copy() for s in scores]
