@@ -13,7 +13,7 @@ export PYTHONHASHSEED := 0
 # One job a core: libraries must not start threads of their own.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup run test lint format bench bench-lm verify unlock estimate docs showcase showcase-compare showcase-few-labels ship-model dry-run clean
+.PHONY: help setup run test lint format bench bench-lm bench-variants verify unlock estimate docs showcase showcase-compare showcase-few-labels ship-model dry-run clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -72,6 +72,9 @@ bench: setup ## measure speed and memory of the library's core (results/benchmar
 
 bench-lm: setup ## language models against Hugging Face's: speed, memory, time to quality (half an hour)
 	$(BIN)/python benchmarks/lm.py
+
+bench-variants: setup ## variants scored per second, against masked models, and memory of a large file (some minutes)
+	$(BIN)/python benchmarks/variants.py
 
 verify: setup ## compare results/STUDY with config/expected/STUDY.tsv
 	$(BIN)/python -m dnalm.evaluate.verify results/$(STUDY)/all_metrics.tsv config/expected/$(STUDY).tsv

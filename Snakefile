@@ -26,6 +26,8 @@ if STUDY.pretrain:
     include: "workflow/rules/folds.smk"
     include: "workflow/rules/structures.smk"
     include: "workflow/rules/tracks.smk"
+    include: "workflow/rules/variants.smk"
+    include: "workflow/rules/observed.smk"
     include: "workflow/rules/few_labels.smk"
     include: "workflow/rules/compare.smk"
 
@@ -42,6 +44,10 @@ wildcard_constraints:
     figure="|".join(figures()),
     twin="|".join(TWINS),
     group="|".join(GROUPS),
+    set="|".join(VARIANTS["sets"] if VARIANTS else []) or "none",
+    map="|".join(VARIANTS["maps"] if VARIANTS else []) or "none",
+    labelled="|".join(LABELLED) or "none",
+    observed="|".join(OBSERVED) or "none",
 
 
 rule all:

@@ -65,8 +65,8 @@ def gene_labels_of(parts, strand, before=0, after=0):
     return labels, [(base, 2 * SITES.index(name) + side) for base, name in sites]
 
 
-def best_by_enumeration(text, emissions, sites, stops, min_intron, utr, weight=1.0):
-    """Class of every base in the best set of genes on both strands, and its score."""
+def best_by_enumeration(text, emissions, sites, stops, min_intron, utr, weight=1.0, worth=lambda length: 0.0):
+    """Class of every base in the best set of genes on both strands, and its score; an intron's length is ``worth``."""
     length, flipped = len(text), text[::-1].translate(str.maketrans("ACGT", "TGCA"))
     genes = [(1, parts) for parts in all_genes(text, stops, min_intron)]
     genes += [
@@ -76,10 +76,11 @@ def best_by_enumeration(text, emissions, sites, stops, min_intron, utr, weight=1
     options = {}
     for strand, parts in genes:
         low, high = parts[0][0], parts[-1][1]
+        lengths = sum(worth(after[0] - part[1]) for part, after in itertools.pairwise(parts))
         for before in range(low + 1 if utr else 1):
             for after in range(length - high + 1 if utr else 1):
                 labels, used = gene_labels_of(parts, strand, before, after)
-                score = sum(emissions[base, CLASSES.index(name)] for base, name in labels.items())
+                score = lengths + sum(emissions[base, CLASSES.index(name)] for base, name in labels.items())
                 score += sum(float(sites[base, column]) for base, column in used)
                 options.setdefault(low - before, []).append((high + after, score, labels))
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from Bio import SeqIO
 
+from dnalm.baselines.intron_lengths import intron_lengths, training_introns
+from dnalm.config import load_study
 from dnalm.errors import InputError
 from dnalm.io.annotation import coding_sequences, rna_genes
 from dnalm.io.composite import merge_genomes
@@ -15,12 +18,13 @@ from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
 from dnalm.io.genome import build_genome
 from dnalm.io.labels import whole_genes
+from dnalm.io.provenance import ROOT
 from dnalm.io.transcript_labels import transcript_labels
 from dnalm.io.transcripts import coding_codes, read_transcripts
 from dnalm.sequence.alphabet import decode, reverse_complement
 from dnalm.sequence.genetic_code import translate
 from dnalm.sequence.leakage import audit
-from dnalm.sequence.splits import make_splits
+from dnalm.sequence.splits import SPLITS, blocks_of, make_splits, place_in, split_labels
 from dnalm.sequence.windows import tile_windows
 
 #: file: (genetic code, CDS of one part that are neither pseudo nor partial)
@@ -123,7 +127,7 @@ def test_a_yeast_genome_with_introns_and_contigs_of_other_names(tmp_path):
 
 
 #: Genes and their introns in the first per cent of each chromosome, and loci that teach nothing.
-SLICES = {"A.thaliana": (342, 1333, 26), "C.elegans": (157, 780, 38), "D.melanogaster": (77, 263, 8)}
+SLICES = {"A.thaliana": (342, 1333, 23), "C.elegans": (157, 780, 39), "D.melanogaster": (77, 263, 8)}
 
 
 @pytest.mark.parametrize("name", SLICES)
@@ -139,6 +143,21 @@ def test_dialects_of_three_databases_give_whole_genes(tmp_path, name):
     labels = transcript_labels(genome, table)
     for site in ("start", "stop", "donor", "acceptor"):
         assert (labels.candidates(site)[:] | ~labels.sites(site)[:]).all()
+
+
+@pytest.mark.parametrize("name", ["worm", "arabidopsis", "fly"])
+def test_studies_of_the_slices_leave_genes_in_every_split(tmp_path, name):
+    study = load_study(yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()))
+    source = study.genomes[name]
+    more = {"leave_out": source.leave_out, "genetic_code": source.genetic_code}
+    build(tmp_path, found(source.file), found(source.annotation), **more)
+    genome, table = transcripts_in(tmp_path)
+    splits = make_splits([genome], study.splits.model_dump(), study.seed)
+    chosen = table[table["role"] == "chosen"]
+    inside = {split: place_in(chosen, blocks_of(splits, genome, split))[1].sum() for split in SPLITS[:3]}
+    assert min(inside.values()) > 10 and inside["train"] == max(inside.values())
+    lengths = intron_lengths(training_introns(genome, table, split_labels(genome, splits) == 0), 30)
+    assert 40 < lengths[0].shortest < 80 and lengths[1].shortest == 30
 
 
 def test_genomes_of_two_genetic_codes_are_one_and_what_they_share_is_found(tmp_path):

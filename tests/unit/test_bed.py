@@ -8,7 +8,8 @@ import pysam
 import pytest
 
 from dnalm.errors import InputError
-from dnalm.io.bed import find_bed, read_bed, write_bed, write_bigwig
+from dnalm.io.bed import read_bed, write_bed, write_bigwig
+from dnalm.io.fetch import find_file
 
 LENGTHS = {"I": 100, "II": 50}
 
@@ -72,9 +73,9 @@ def test_a_slice_of_a_genome_takes_its_part_of_every_interval(tmp_path):
 def test_files_are_looked_up_in_the_data_folders(tmp_path, monkeypatch):
     path = bed(tmp_path, "I\t0\t1\n")
     monkeypatch.setenv("DNALM_DATA", f"/nowhere:{tmp_path}")
-    assert find_bed("x.bed") == path
+    assert find_file("x.bed", "annotate: tracks") == path
     with pytest.raises(InputError, match=r"none\.bed: no such file"):
-        find_bed("none.bed")
+        find_file("none.bed", "annotate: tracks")
 
 
 def test_written_bed_is_sorted_indexed_and_read_by_pysam(tmp_path):
@@ -98,7 +99,7 @@ def test_a_file_without_intervals_is_a_file_too(tmp_path):
 def test_bigwig_holds_the_values_of_every_base(tmp_path):
     pybigtools = pytest.importorskip("pybigtools", reason="the bigWig writer is not installed")
     rng = np.random.default_rng(1)
-    values = {"z": rng.random(300).astype(np.float32), "a": np.repeat([0.25, np.nan, 0.5], 40).astype(np.float32)}
+    values = {"z": rng.random(300).astype(np.float32), "a": np.repeat([-1, np.nan, 0.5], 40).astype(np.float32)}
     write_bigwig(values, tmp_path / "out.bw")
     file = pybigtools.open(str(tmp_path / "out.bw"))
     assert file.chroms() == {"z": 300, "a": 120}

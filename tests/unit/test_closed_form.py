@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.genomes import features_of, genome_of
 
-from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_odds, genes_gain
+from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_odds, genes_gain, shrunk
 from dnalm.io.labels import gene_labels
 from dnalm.sequence.alphabet import N, decode, reverse_complement
 from dnalm.sequence.splits import SPLITS, split_labels
@@ -115,3 +115,26 @@ def test_frames_of_held_out_genes_are_told_apart(planted):
         assert np.argmax(total) == (0 if strand == "+" else 3)
         assert max(total) > 0
     assert len(genes) > 15
+
+
+def test_shrunk_counts_lean_on_shorter_contexts():
+    rng, weight = np.random.default_rng(2), 7.0
+    text = "".join(rng.choice(list("ACGT"), 300, p=[0.4, 0.1, 0.2, 0.3]))
+    counts = np.zeros((2, 64, 4))
+    for a, b, c, d in zip(text, text[1:], text[2:], text[3:], strict=False):
+        context = 16 * "ACGT".index(a) + 4 * "ACGT".index(b) + "ACGT".index(c)
+        counts[0, context, "ACGT".index(d)] += 1
+    words = [text[i : i + 4] for i in range(len(text) - 3)]
+
+    def by_hand(context, base):
+        if not context:
+            return (sum(w[3] == base for w in words) + PSEUDO) / (len(words) + 4 * PSEUDO)
+        here = [w[3] for w in words if w[:3].endswith(context)]
+        return (here.count(base) + weight * by_hand(context[1:], base)) / (len(here) + weight)
+
+    found = shrunk(counts, weight)
+    np.testing.assert_allclose(found.sum(2), 1)
+    for word in [*words[:40], "CCCC", "GCGC"]:
+        context = 16 * "ACGT".index(word[0]) + 4 * "ACGT".index(word[1]) + "ACGT".index(word[2])
+        assert found[0, context, "ACGT".index(word[3])] == pytest.approx(by_hand(word[:3], word[3]))
+    np.testing.assert_allclose(found[1], 0.25)

@@ -8,12 +8,12 @@ from helpers.structures import feature_rows, mirrored, planted_introns
 
 from dnalm.baselines.branch_point import branch_point
 from dnalm.baselines.closed_form import coding_odds, genes_gain
-from dnalm.baselines.closed_form_introns import GAINS, MOST_EARLIER, WINDOWS, closed_form_introns
+from dnalm.baselines.closed_form_introns import GAINS, MOST_EARLIER, SHRINK, WINDOWS, closed_form_introns
 from dnalm.io.annotation import features_table
 from dnalm.io.labels import gene_labels
 from dnalm.io.transcript_labels import transcript_labels
 from dnalm.io.transcripts import read_transcripts
-from dnalm.sequence.alphabet import reverse_complement
+from dnalm.sequence.alphabet import decode, reverse_complement
 from dnalm.sequence.gene_structure import CLASSES, SITES
 from dnalm.sequence.start_context import NEVER, PSEUDO, earlier_starts, site_matrix, site_scores
 from dnalm.tasks.structure_truth import StructureTruth
@@ -42,6 +42,38 @@ def test_coding_scores_of_genes_in_one_piece_are_those_of_the_finder_without_int
     np.testing.assert_allclose(emissions[:, GAINS], expected, atol=1e-5)
     others = [i for i in range(len(CLASSES)) if i not in GAINS]
     assert not emissions[:, others].any()
+
+
+def test_introns_have_a_model_of_their_own_strand():
+    planted = planted_introns(3, genes=12)
+    size = len(planted.genome.codes)
+    training = np.arange(size) < 2 * size // 3
+    labels = transcript_labels(planted.genome, read_transcripts(planted.genome, planted.features))
+    contig = contigs_of(planted.genome)[0]
+    emissions, _ = closed_form_introns(planted.genome, labels, training, introns=True)(contig)
+    shares, codes = labels.classes[:], np.asarray(planted.genome.codes)
+    intron = [[CLASSES.index(f"{strand}intron{phase}") for phase in range(3)] for strand in "+-"]
+    inside = np.concatenate([shares[:, intron[0]].sum(1), shares[:, intron[1]].sum(1)[::-1]]) == 1
+    nothing = np.concatenate([shares[:, 0], shares[::-1, 0]]) == 1
+    text = decode(codes) + "N" + decode(reverse_complement(codes))
+    skip = len(codes) + 1
+    words = [(text[i - 5 : i + 1], i - (i >= skip)) for i in range(5, len(text)) if "N" not in text[i - 5 : i + 1]]
+    known = np.concatenate([training, training[::-1]])
+    words = [(w, i) for w, i in words if known[i]]
+
+    def probability(context, base, member):
+        here = [w[5] for w, i in words if member[i] and w[:5].endswith(context)]
+        if not context:
+            return (here.count(base) + PSEUDO) / (len(here) + 4 * PSEUDO)
+        return (here.count(base) + SHRINK * probability(context[1:], base, member)) / (len(here) + SHRINK)
+
+    for place in (5, 400, 901, size - 7):
+        for side, at in ((0, place), (1, size - 1 - place + skip)):
+            word = text[at - 5 : at + 1]
+            expected = np.log(probability(word[:5], word[5], inside) / probability(word[:5], word[5], nothing))
+            np.testing.assert_allclose(emissions[place, intron[side]], expected, atol=1e-5)
+    assert not emissions[:, [CLASSES.index("none"), CLASSES.index("+utr"), CLASSES.index("-utr")]].any()
+    assert emissions[shares[:, intron[0]].any(1)][:, intron[0]].mean() > 0.05
 
 
 @pytest.mark.parametrize("name", ["donor", "acceptor"])

@@ -97,6 +97,7 @@ RANGES = [
     ("pretrain", "memory_flanks", [[[1]], [[0, 1]], [1]], [[[1, 1]]]),
     ("annotate", "labels", ["exons"], ["genes", "structures"]),
     ("annotate", "min_intron", [3, "long"], [4, 60]),
+    ("annotate", "intron_model", ["much", 3], [True, False]),
     ("annotate", "sampling", ["length", None], ["base", "genome"]),
     ("annotate", "window", [95, 97, 100], [96, 768]),
     ("annotate", "min_length", [29, 0], [30]),

@@ -102,7 +102,10 @@ def test_the_tables_hold_every_key_with_its_default_and_range():
     tables = rows_of_the_manual()
     assert list(tables) == [
         "Top level", "genomes.<name>", "genomes.<name>.region", "splits", "tokens", "pretrain", "pretrain.model",
-        "annotate", "annotate.tracks.<name>", "compare", "compare.arms.<name>", "few_labels", "evaluate",
+        "annotate", "annotate.tracks.<name>", "compare", "compare.arms.<name>", "few_labels",
+        "variants", "variants.sets.<name>", "variants.maps.<name>", "variants.labelled.<name>",
+        *(f"variants.labelled.<name>.{key}" for key in ("label", "groups", "consequence", "amino_acids")),
+        "variants.observed.<name>", "evaluate",
     ]  # fmt: skip
     assert set(tables["Top level"]) == set(Study.model_fields)
     assert tables["Top level"]["study"][1] == "**needed**"

@@ -151,6 +151,14 @@ def test_contigs_without_annotation_are_told(tmp_path, caplog):
     assert "2 contigs have no annotation: II, Mito" in caplog.text
 
 
+@pytest.mark.parametrize(("bare", "level"), [(10, logging.INFO), (400, logging.WARNING)])
+def test_a_chromosome_without_annotation_is_a_warning_and_scraps_are_not(tmp_path, caplog, bare, level):
+    with caplog.at_level(logging.INFO):
+        matched(tmp_path, genes("2L"), {"2L": 1000, "2R": bare})
+    (told,) = [record for record in caplog.records if "no annotation: 2R" in record.message]
+    assert told.levelno == level and f"{100 * bare / (1000 + bare):.1f} % of all bases" in told.message
+
+
 def test_a_genome_is_built_under_the_names_of_the_sequence(tmp_path):
     letters = {"I": "ATGGCTAAATGA" * 20, "Mito": "ATGGCTAAATGA" * 10, "III": "ACGT" * 9}
     (tmp_path / "a.fa").write_text("".join(f">{name}\n{text}\n" for name, text in letters.items()))

@@ -23,6 +23,8 @@ PACKAGES = {
 }
 #: Packages that another one loads when a method of it is called, so that no import statement shows it.
 LOADED_BY_METHOD = {"to_parquet": "pyarrow", "read_parquet": "pyarrow"}
+#: Programs that are no Python packages, the module that runs them, and the version that was tried.
+PROGRAMS = {"minimap2": ("dnalm/variants/observed.py", "2.24")}
 #: The program itself, and what its `--report` loads (snakemake/report/html_reporter).
 DRIVER_ONLY = {"snakemake", "pygments"}
 
@@ -101,6 +103,18 @@ def needs(entry):
     return found - set(sys.stdlib_module_names) - {"dnalm"}
 
 
+def runs(program, script):
+    """Whether a script calls, by name, the function of the library that looks a program up on PATH."""
+    module = ast.parse((SCRIPTS / PROGRAMS[program][0]).read_text())
+    users = {
+        f.name
+        for f in module.body
+        if isinstance(f, ast.FunctionDef) and f'which("{program}")' in ast.unparse(f).replace("'", '"')
+    }
+    assert users, f"nothing in {PROGRAMS[program][0]} runs {program}"
+    return any(isinstance(node, ast.Name) and node.id in users for node in ast.walk(parsed(script)))
+
+
 def conda_name(module):
     return PACKAGES.get(module, (module,))[0]
 
@@ -119,13 +133,15 @@ def test_channels_and_pins_are_those_of_the_lock(path):
     assert yaml.safe_load(path.read_text())["channels"] == ["conda-forge", "bioconda", "nodefaults"]
     lock_names = dict(PACKAGES.values())
     pins = conda_packages(path)
-    assert pins == {name: locked()[lock_names.get(name, name)] for name in pins}
+    programs = {name: version for name, (_, version) in PROGRAMS.items()}
+    assert pins == {name: programs.get(name) or locked()[lock_names.get(name, name)] for name in pins}
 
 
 @pytest.mark.parametrize("path", [p for p in ENVS if p.stem != "driver"], ids=lambda path: path.stem)
 def test_an_environment_holds_what_its_scripts_import_and_nothing_else(path):
     scripts = [script for env, script in rules() if env == f"envs/{path.name}"]
     wanted = {conda_name(module) for script in scripts for module in needs(ROOT / "workflow" / script)}
+    wanted |= {name for name in PROGRAMS if any(runs(name, ROOT / "workflow" / script) for script in scripts)}
     assert set(conda_packages(path)) == wanted
 
 

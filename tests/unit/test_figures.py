@@ -495,7 +495,9 @@ def test_calibration_draws_calls_of_the_networks_only(world):
 
 def test_every_figure_has_a_rule_an_adapter_and_a_caption():
     rules = re.findall(r"rule figure_(\w+):", (ROOT / "workflow/rules/figures.smk").read_text())
-    assert rules == [*NAMES, "finders_by_genome", "architectures", "context_cost"]
+    assert rules == [
+        *NAMES, "finders_by_genome", "architectures", "context_cost", "substitution_map", "zero_shot_variants",
+    ]  # fmt: skip
     for name in rules:
         assert len((ROOT / f"workflow/scripts/figure_{name}.py").read_text().splitlines()) <= 30
         caption = (ROOT / f"workflow/report/{name}.rst").read_text().strip()

@@ -17,6 +17,7 @@ from dnalm.sequence.gene_structure import (
     SITES,
     START,
     STOP,
+    Lengths,
     automaton,
     best_structure,
     class_index,
@@ -91,6 +92,47 @@ def test_the_weight_scales_emissions_and_the_floor_holds_them_up():
         found = best_structure(encode(text), emissions, sites, 1, weight, 4)
         assert found.score == pytest.approx(score, abs=1e-5)
         np.testing.assert_array_equal(found.classes, expected)
+
+
+@pytest.mark.parametrize("kinds", [[(4, 1.0, -0.5)], [(6, 4.0, -2.0), (4, 0.5, -0.1)], [(4, 2.0, -1.0), (9, 3.0, 0.2)]])
+def test_kinds_of_introns_by_length_equal_an_enumeration(kinds):
+    rng, introns, used = np.random.default_rng(17), 0, set()
+    kinds = [Lengths(*kind) for kind in kinds]
+
+    def each(length):
+        return [k.enter + k.stay * (length - k.shortest) if length >= k.shortest else -np.inf for k in kinds]
+
+    for _ in range(250):
+        text = random_text(rng, int(rng.integers(18, 30)))
+        emissions, sites = scores(rng, len(text))
+        emissions[:, INTRONS] += 1
+        expected, score, _ = best_by_enumeration(
+            text, emissions, sites, stop_codons(1), min(k.shortest for k in kinds), False, 0.8, lambda n: max(each(n))
+        )
+        found = best_structure(encode(text), emissions, sites, 1, 0.8, lengths=kinds)
+        assert found.score == pytest.approx(score, abs=1e-6)
+        np.testing.assert_array_equal(found.classes, expected)
+        inside = np.isin(found.classes, INTRONS)
+        runs_of = np.flatnonzero(np.diff(np.concatenate([[0], inside, [0]]))).reshape(-1, 2)
+        used |= {int(np.argmax(each(b - a))) for a, b in runs_of}
+        introns += len(runs_of)
+    assert introns > 10 and len(used) == len(kinds)
+
+
+def test_one_kind_that_is_worth_nothing_is_a_shortest_intron(long_case):
+    plain = best_structure(*long_case, 1, 1.0, 33)
+    kinds = best_structure(*long_case, 1, 1.0, 20, lengths=[Lengths(33, 0.0, 0.0)])
+    assert plain.score == kinds.score
+    np.testing.assert_array_equal(plain.classes, kinds.classes)
+
+
+def test_kinds_of_introns_go_on_over_pieces_of_a_contig_and_are_alike_on_both_strands(long_case):
+    options = {"lengths": (Lengths(30, 1.0, -0.05), Lengths(21, 0.0, -0.01))}
+    whole = best_structure(*long_case, 1, **options)
+    parts = best_structure(*long_case, 1, chunk=1000, **options)
+    assert whole.score == parts.score
+    np.testing.assert_array_equal(whole.classes, parts.classes)
+    assert best_structure(*mirrored(*long_case), 1, **options).score == pytest.approx(whole.score)
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +249,8 @@ def test_contigs_too_short_for_a_gene(length):
 def test_an_intron_shorter_than_its_sites_is_refused(long_case):
     with pytest.raises(ValueError, match="at least 4"):
         best_structure(*long_case, 1, min_intron=3)
+    with pytest.raises(ValueError, match="at least 4"):
+        best_structure(*long_case, 1, lengths=[Lengths(30, 0.0, 0.0), Lengths(3, 0.0, 0.0)])
 
 
 def test_time_is_linear_and_the_automaton_small(long_case):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers.structures import feature_rows, planted_introns
 
+from dnalm.baselines.intron_lengths import intron_lengths, training_introns
 from dnalm.config import load_study
 from dnalm.errors import InputError
 from dnalm.io.annotation import features_table
@@ -21,9 +22,9 @@ from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.gene_structure import CLASSES, SITES
 from dnalm.sequence.splits import make_splits, split_intervals
 from dnalm.tasks import annotate, structure_finders
-from dnalm.tasks.structure_finders import closed_form_structures, network_structures
+from dnalm.tasks.structure_finders import closed_form_structures, counted, network_structures
 
-SETTINGS = {"min_intron": 20, "labels": "structures"}
+SETTINGS = {"min_intron": 20, "labels": "structures", "intron_model": False}
 SHAPE = {"width": 8, "layers": 1, "heads": 2, "attention_span": 16, "memory_orders": (), "memory_flanks": ()}
 BY_CONTIG = {"by": "contig", "test_contigs": ["c0"], "validation_contigs": ["c1"], "test": 0.2, "validation": 0.2}
 BY_CONTIG |= {"gap": 0, "block": 1000}
@@ -82,6 +83,25 @@ def test_test_labels_change_nothing(study):
     pd.testing.assert_frame_equal(*found)
     truth = {k for k in structure_keys(read_transcripts(planted.genome, planted.features)) if k.startswith("c0")}
     assert len(truth & set(structure_keys(found[0]))) > len(truth) / 2
+
+
+def test_introns_get_a_model_where_the_study_says_so(study):
+    planted, splits, table = study
+    _, plain, first = counted(planted.genome, planted.features, splits, SETTINGS)
+    _, modelled, begun = counted(planted.genome, planted.features, splits, SETTINGS | {"intron_model": True})
+    assert first.intron_lengths == () and begun.min_intron == 20
+    many, others = begun.intron_lengths
+    training = split_intervals(planted.genome, splits, "train")
+    lengths = training_introns(planted.genome, table, np.isin(np.arange(len(planted.genome.codes)), [
+        place for a, b in training for place in range(a, b)
+    ]))  # fmt: skip
+    assert begun.intron_lengths == intron_lengths(lengths, 20) and others.shortest == 20 <= many.shortest
+    contig = next(planted.genome.contigs.itertuples(index=False))
+    introns = [i for i, name in enumerate(CLASSES) if "intron" in name]
+    assert not plain(contig)[0][:, introns].any() and modelled(contig)[0][:, introns].any()
+    calls = closed_form_structures(planted.genome, planted.features, splits, SETTINGS | {"intron_model": True})
+    truth = set(structure_keys(table[table["contig"] == "c0"]))
+    assert len(truth & set(structure_keys(calls[planted.genome.name]))) > len(truth) / 2
 
 
 def test_genes_of_several_genomes_are_told_apart(study):

@@ -12,7 +12,7 @@ from helpers.structures import planted_introns
 from dnalm.io.transcript_labels import transcript_labels
 from dnalm.io.transcripts import coding_codes, read_transcripts, structure_keys
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
-from dnalm.sequence.gene_structure import CLASSES, FLOOR, SITES, best_structure
+from dnalm.sequence.gene_structure import CLASSES, FLOOR, SITES, Lengths, best_structure
 from dnalm.sequence.genetic_code import translate
 from dnalm.tasks.structure_truth import StructureTruth
 from dnalm.tasks.structures import (
@@ -79,6 +79,21 @@ def test_scores_of_genes_add_up_to_the_score_of_the_structure():
     nothing = 0.6 * np.maximum(emissions[:, 0], FLOOR).sum(dtype=float)
     assert sum(g["score"] for g in genes) + nothing == pytest.approx(best.score, rel=1e-5)
     assert all(g["score"] > 0 for g in genes)  # a gene that costs more than it brings is left out by the best path
+
+
+def test_scores_of_genes_hold_what_the_lengths_of_their_introns_are_worth(tmp_path):
+    codes, emissions, sites = noisy()
+    kinds = (Lengths(30, 2.0, -0.2), Lengths(20, -1.0, -0.01))
+    decoder = StructureDecoder(0.6, 1.5, 0.7, 1.0, 0.5, intron_lengths=kinds, min_cds=0)
+    decoder.save(tmp_path / "decoder.json")
+    assert StructureDecoder.load(tmp_path / "decoder.json") == decoder
+    genes = decode_structures(codes, emissions, sites, 1, decoder)
+    best = best_structure(codes, emissions, decoder.site_scores(codes, sites, 1), 1, 0.6, lengths=kinds)
+    nothing = 0.6 * np.maximum(emissions[:, 0], FLOOR).sum(dtype=float)
+    assert sum(g["score"] for g in genes) + nothing == pytest.approx(best.score, rel=1e-5)
+    lengths = [b[0] - a[1] for g in genes for a, b in itertools.pairwise(g["cds"])]
+    assert min(lengths) < 30 < max(lengths)
+    assert decoder.length_score(25) == pytest.approx(-1.05) and decoder.length_score(31) == pytest.approx(1.8)
 
 
 def test_phases_say_where_codons_begin():

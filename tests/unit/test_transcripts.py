@@ -208,6 +208,24 @@ def test_pseudogenes_and_genes_of_transposons_are_excluded_whatever_they_hold(tm
     assert sorted(table["id"]) == ["p", "q", "t", "te"]
 
 
+def test_genes_of_transposons_of_wormbase_are_excluded_though_their_rows_are_those_of_genes(tmp_path):
+    lines = [
+        line("gene", "ID=Gene:W1;biotype=transposon_protein_coding", "-"), line("mRNA", "ID=CDS:a;Parent=Gene:W1", "-"),
+        *cds_lines("-", "Parent=CDS:a", kind="exon"),
+        line("gene", "ID=Gene:W2;biotype=protein_coding", "+"), line("mRNA", "ID=t;Parent=Gene:W2", "+"),
+        *cds_lines("+", "ID=CDS:t;Parent=t"),
+    ]  # fmt: skip
+    table = table_of(tmp_path, lines).set_index("id")
+    assert table["role"].to_dict() == {"Gene:W1": "excluded", "t": "chosen"}
+    assert table.loc["Gene:W1", ["start", "end"]].tolist() == [len(TEXT) - 106, len(TEXT) - 30]
+
+
+def test_a_protein_whose_row_is_cut_off_is_no_transcript(tmp_path):
+    lines = [*cds_lines("+", "Parent=AT1.1,AT1.1-Protein;"), line("mRNA", "ID=AT2.1", "-")]
+    assert table_of(tmp_path, lines)["id"].tolist() == ["AT1.1"]
+    assert table_of(tmp_path, cds_lines("+", "Parent=a,b"))["id"].tolist() == ["a", "b"]
+
+
 def test_the_longest_whole_coding_sequence_is_chosen_then_the_longest_transcript_then_the_first_id(caplog):
     g = genome_of(LEFT + GENE + RIGHT + LEFT + GENE + RIGHT, code=1)
     short = [(30, 43), (63, 76), (96, 106)]

@@ -38,7 +38,7 @@ def test_the_expected_file_holds_test_rows_with_the_tolerance_of_their_metric(fi
     expected = pd.read_csv(files[1], sep="\t")
     assert list(expected) == verify.COLUMNS
     assert list(expected["value"]) == [1.9, 1.95, 0.9]
-    assert list(expected["tolerance"]) == [0.005, 0.005, 0.02]
+    assert list(expected["tolerance"]) == [0.005, 0.005, 0.03]
     assert list(expected["n"]) == [100, 100, 50]
 
 

@@ -22,7 +22,9 @@ def project(tmp_path_factory):
         "annotate": {"finder": "universal"},
     }  # fmt: skip
     (folder / "several.yaml").write_text(yaml.safe_dump(study))
-    study["annotate"] |= {"transfer": True}
+    short = {"bases_seen": 20_000, "validate_every": 10_000}
+    study["annotate"] |= {"transfer": True, "window": 192, **short}
+    study["pretrain"] = {"window": 128, "batch_windows": 4, "width": 16, "layers": 1, "attention_span": 32, **short}
     (folder / "transfer.yaml").write_text(yaml.safe_dump(study))
     return folder
 
@@ -62,3 +64,12 @@ def test_a_language_model_of_other_genomes_is_trained_in_every_fold_if_asked(pro
     assert {"fold_pretrain", "fold_finetune", "fold_predict_genes"} <= rules
     assert {"gene_finder", "gene_finder_card", "report", "write_genes"} <= rules
     assert "finetune" not in rules
+    # genomes that the fold does not hold out are not read, and have empty calls
+    name = next(iter(STRETCHES))
+    folder = project / "results/several/folds" / name / "transfer"
+    wanted = f"results/several/folds/{name}/transfer/{name}/finders/dnalm_transfer.parquet"
+    snakemake(project, "--configfile", "transfer.yaml", "--", wanted)
+    calls = {other: pd.read_parquet(folder / other / "finders/dnalm_transfer.parquet") for other in STRETCHES}
+    splits = pd.read_csv(folder.parent / "splits.tsv", sep="\t").set_index("genome")["split"]
+    (training,) = splits.index[splits == "train"]
+    assert calls[training].empty and list(calls[training].columns) == list(calls[name].columns)

@@ -40,9 +40,9 @@ def test_outputs_keep_their_contracts(finished):
     results = finished / "results/tiny"
     metrics = pd.read_csv(results / "all_metrics.tsv", sep="\t")
     assert list(metrics.columns) == METRIC_COLUMNS
-    assert set(metrics["stage"]) == {"pretrain", "annotate"}
+    assert set(metrics["stage"]) == {"pretrain", "annotate", "variants"}
     assert set(metrics["splits_sha256"]) == {sha256(results / "splits.tsv")}
-    for stage in ("pretrain", "annotate"):
+    for stage in ("pretrain", "annotate", "variants"):
         assert list(pd.read_csv(results / stage / "comparisons.tsv", sep="\t").columns) == COMPARISON_COLUMNS
     inside = metrics.dropna(subset=["ci_low"])
     assert (inside["ci_low"] <= inside["ci_high"]).all()
@@ -75,6 +75,7 @@ def test_every_figure_in_all_formats_with_its_table(finished):
         "gene_precision_recall",
         "browser",
         "calibration",
+        "zero_shot_variants",
     }
     for name in names:
         for suffix in ("png", "pdf", "tsv"):

@@ -24,10 +24,12 @@ except DnalmError as error:
 RESULTS = f"results/{STUDY.study}"
 TARGETS = STUDY.annotate.targets if STUDY.annotate else {}
 ELSEWHERE = STUDY.few_labels.elsewhere if STUDY.few_labels else {}
+# Related genomes, of which variants are observed.
+OBSERVED = {name: one.genome for name, one in STUDY.variants.observed.items()} if STUDY.variants else {}
 # What a genome is built from; its place among the others is a matter of the study.
 SOURCES = {
     name: source.model_dump(mode="json", exclude_none=True, exclude={"group", "split"})
-    for name, source in (STUDY.genomes | TARGETS | ELSEWHERE).items()
+    for name, source in (STUDY.genomes | TARGETS | ELSEWHERE | OBSERVED).items()
 }
 GENOMES = list(STUDY.genomes)
 # One genome is read where it lies, several are put end to end first.
@@ -58,6 +60,12 @@ GROUPS = list(dict.fromkeys(STUDY.groups.values()))
 TOKENS = STUDY.tokens.model_dump(mode="json")
 COMPARE = STUDY.compare.model_dump(mode="json") if STUDY.compare else None
 FEW_LABELS = STUDY.few_labels.model_dump(mode="json") if STUDY.few_labels else None
+VARIANTS = STUDY.variants.model_dump(mode="json") if STUDY.variants else None
+# What scores know without labels is asked where genes are in one piece, which frames are predicted of.
+ZERO_SHOT = bool(VARIANTS and VARIANTS["zero_shot"] and not FIND_STRUCTURES)
+# Variants with labels, by name.
+LABELLED = VARIANTS["labelled"] if VARIANTS else {}
+RATIOS = ["dnalm", "markov_mixture", "flank_counts"]
 SCORED = ["test"] if STUDY.pretrain and STUDY.pretrain.final else ["validation", "test"]
 SEEDS = [STUDY.seed + i for i in range(STUDY.pretrain.seeds if STUDY.pretrain else 0)]
 EVALUATE = STUDY.evaluate.model_dump(mode="json")
@@ -117,8 +125,7 @@ def code_digest(*modules):
 
 def source_files(wildcards):
     """The user's own files of a genome, as far as they exist; the rule itself explains a missing one."""
-    paths = (SOURCES[wildcards.genome].get(key) for key in ("path", "annotation", "aliases"))
-    return [path for path in paths if path and pathlib.Path(path).is_file()]
+    return existing(*(SOURCES[wildcards.genome].get(key) for key in ("path", "annotation", "aliases")))
 
 
 def genome_files(*names):
@@ -180,8 +187,7 @@ def track_probabilities():
 def track_files():
     """The user's own BED files, as far as they exist; the rule itself finds the others, or explains a missing one."""
     paths = [track.path for track in STUDY.annotate.tracks.values() if track.path]
-    named = [path.replace("{genome}", name) for path in paths for name in GENOMES]
-    return [path for path in dict.fromkeys(named) if pathlib.Path(path).is_file()]
+    return existing(*dict.fromkeys(path.replace("{genome}", name) for path in paths for name in GENOMES))
 
 
 def track_outputs(kind):
@@ -222,6 +228,68 @@ def arm_folders():
     return [f"{RESULTS}/compare/arms/{arm}/seed{seed}" for arm in COMPARE["arms"] for seed in seeds]
 
 
+def existing(*paths):
+    """Files of the user's as far as they exist here; the rule itself finds the others, or explains a missing one."""
+    return [path for path in paths if path and pathlib.Path(path).is_file()]
+
+
+def variant_genome(kind, wildcards, *names):
+    """The directory of the genome that a set or map of variants is of, or files of it."""
+    wanted = VARIANTS[kind][getattr(wildcards, {"sets": "set", "maps": "map"}.get(kind, kind))]
+    folder = f"results/genomes/{wanted['genome'] or GENOMES[0]}"
+    return [f"{folder}/{name}" for name in names] if names else folder
+
+
+def labelled_files(wildcards):
+    """The user's own files of variants with labels, as far as they exist; the rule itself finds the others."""
+    wanted = LABELLED[wildcards.labelled]
+    return existing(wanted["table"], wanted["vcf"], wanted["aliases"], wanted["label"]["table"])
+
+
+def language_model_of(wildcards):
+    """The language model, if variants with labels are to be learned from with its scores."""
+    asked = "language_model" in LABELLED[wildcards.labelled]["features"]
+    return [f"{RESULTS}/pretrain/model/model.safetensors"] * asked
+
+
+def labelled_outputs(*kinds):
+    """Files of all variants with labels, by what follows the name."""
+    return [f"{RESULTS}/variants/labelled/{name}.{kind}" for name in LABELLED for kind in kinds]
+
+
+def observed_reference(wildcards, *names):
+    """The directory of the genome that a related one is compared with, or files of it."""
+    folder = f"results/genomes/{VARIANTS['observed'][wildcards.observed]['reference'] or GENOMES[0]}"
+    return [f"{folder}/{name}" for name in names] if names else folder
+
+
+def variant_tables(name):
+    """Tables of metrics or comparisons that the stage of variants is made of."""
+    tables = [f"{RESULTS}/variants/zero_shot/{name}.tsv"] if ZERO_SHOT else []
+    return tables + [f"{RESULTS}/variants/observed/{query}.{name}.tsv" for query in OBSERVED]
+
+
+def first_map():
+    """The map of substitutions that is drawn."""
+    return next(iter(VARIANTS["maps"]))
+
+
+def map_genome():
+    """The genome that it is of."""
+    return VARIANTS["maps"][first_map()]["genome"] or GENOMES[0]
+
+
+def variant_files():
+    """What is asked for of variants: scored files and maps."""
+    if not VARIANTS:
+        return []
+    scored = [f"{RESULTS}/variants/{name}.{kind}" for name in VARIANTS["sets"] for kind in ("vcf.gz", "parquet")]
+    scored += [f"{RESULTS}/variants/observed/{name}.{kind}" for name in OBSERVED for kind in ("vcf.gz", "scorer.npz")]
+    kinds = ("parquet", "constraint.bw", "entropy.bw")
+    scored += labelled_outputs("parquet", "comparisons.tsv", "left_out.tsv", "model.json")
+    return scored + [f"{RESULTS}/variants/maps/{name}.{kind}" for name in VARIANTS["maps"] for kind in kinds]
+
+
 def few_labels_folders():
     """One folder per gene finder that learned from few labels."""
     return [
@@ -245,7 +313,15 @@ def figures():
     names += ["architectures"] if STUDY.compare else []
     names += ["context_cost"] if STUDY.compare and STUDY.compare.contexts else []
     names += ["few_labels"] if STUDY.few_labels else []
+    names += ["zero_shot_variants"] if ZERO_SHOT else []
+    names += ["substitution_map"] if VARIANTS and VARIANTS["maps"] else []
+    names += [f"labelled_{name}" for name in LABELLED]
     return names + (["targets"] if TARGETS else [])
+
+
+def caption_of(figure):
+    """The caption of a figure; all variants with labels share one."""
+    return "labelled" if figure.startswith("labelled_") else figure
 
 
 def stages():
@@ -255,6 +331,7 @@ def stages():
         "annotate": STUDY.annotate and GENOMES,
         "compare": STUDY.compare,
         "few_labels": STUDY.few_labels,
+        "variants": ZERO_SHOT or OBSERVED,
     }
     return [name for name in there if there[name]]
 
@@ -277,4 +354,4 @@ def each_target(*suffixes):
 def final_outputs():
     """What `rule all` asks for."""
     table = [f"{RESULTS}/results-table.md"] if stages() else []
-    return [f"{RESULTS}/report.html", *table, *annotations(), *each_target(*TARGET_FILES)]
+    return [f"{RESULTS}/report.html", *table, *annotations(), *variant_files(), *each_target(*TARGET_FILES)]

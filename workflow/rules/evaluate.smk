@@ -63,6 +63,7 @@ if FIND_GENES:
 rule all_metrics:
     input:
         [f"{RESULTS}/{stage}/metrics.tsv" for stage in stages()],
+        labelled_outputs("metrics.tsv"),
     output:
         f"{RESULTS}/all_metrics.tsv",
     log:

@@ -254,3 +254,62 @@ if STUDY.compare:
             "../../envs/figures.yaml"
         script:
             "../scripts/figure_context_cost.py"
+
+
+if VARIANTS and VARIANTS["maps"]:
+
+    rule figure_substitution_map:
+        input:
+            multiext(f"results/genomes/{map_genome()}/", "codes.npy", "contigs.parquet", "features.parquet"),
+            map=f"{RESULTS}/variants/maps/{first_map()}.parquet",
+        output:
+            report(
+                f"{RESULTS}/figures/substitution_map.svg",
+                caption="../report/substitution_map.rst",
+                category="Figures",
+            ),
+            multiext(f"{RESULTS}/figures/substitution_map", ".png", ".pdf", ".tsv"),
+        log:
+            log_of("figure_substitution_map"),
+        benchmark:
+            benchmark_of("figure_substitution_map")
+        params:
+            name=first_map(),
+            genome=f"results/genomes/{map_genome()}",
+            code=code_digest("figures/substitution_map.py", "variants/coding.py"),
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        conda:
+            "../../envs/figures.yaml"
+        script:
+            "../scripts/figure_substitution_map.py"
+
+
+if ZERO_SHOT:
+
+    rule figure_zero_shot_variants:
+        input:
+            metrics=f"{RESULTS}/variants/zero_shot/metrics.tsv",
+        output:
+            report(
+                f"{RESULTS}/figures/zero_shot_variants.svg",
+                caption="../report/zero_shot_variants.rst",
+                category="Figures",
+            ),
+            multiext(f"{RESULTS}/figures/zero_shot_variants", ".png", ".pdf", ".tsv"),
+        log:
+            log_of("figure_zero_shot_variants"),
+        benchmark:
+            benchmark_of("figure_zero_shot_variants")
+        params:
+            code=code_digest("figures/zero_shot_variants.py"),
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        conda:
+            "../../envs/figures.yaml"
+        script:
+            "../scripts/figure_zero_shot_variants.py"

@@ -22,7 +22,11 @@ found = find_genes(model, genome, features, splits, p.min_length, p.held_out_onl
 tables, scores = by_genome(snakemake.output.calls), by_genome(snakemake.output.get("probabilities", []))
 for name, calls, decoder, intervals, columns in found:
     if name in tables:
-        write_parquet(calls, tables[name])
+        write_parquet(calls, tables.pop(name))
     if name in scores:
-        write_scores(scores[name], intervals, **columns)
+        write_scores(scores.pop(name), intervals, **columns)
     decoder.save(snakemake.output.decoder)
+for path in tables.values():  # genomes without held-out blocks, which were not read
+    write_parquet(calls.iloc[:0], path)
+for path in scores.values():
+    write_scores(path, intervals[:0], **{key: values[:0] for key, values in columns.items()})

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from dnalm.config_few_labels import FewLabels
+from dnalm.config_labelled import AminoAcids, Consequences, Groups, Label, LabelledSet
 from dnalm.config_sections import (
     Annotate,
     Arm,
@@ -23,6 +24,7 @@ from dnalm.config_sections import (
     Tokens,
     Track,
 )
+from dnalm.config_variants import Observed, VariantMap, Variants, VariantSet
 from dnalm.errors import InputError
 
 
@@ -55,6 +57,10 @@ class Study(Section):
     annotate: Annotate | None = Field(default_factory=Annotate, description="Gene finding; null to leave it out.")
     compare: Compare | None = Field(None, description="Comparison of language models; null to leave it out.")
     few_labels: FewLabels | None = Field(None, description="Gene finders from few labels; null to leave it out.")
+    variants: Variants | None = Field(
+        default_factory=Variants,
+        description="Scores of variants, for studies with a two_sided model; null to leave them out.",
+    )
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Confidence intervals.")
 
     def arm(self, name: str) -> tuple[Tokens, Pretrain]:
@@ -192,6 +198,37 @@ class Study(Section):
         return self
 
     @model_validator(mode="after")
+    def _variants_fit(self):
+        """Variants that are asked for need a model that scores them; by default they are left out without one."""
+        scored = self.pretrain and not self.pretrain.model and self.pretrain.objective == "two_sided"
+        if self.variants and (self.universal or not scored or not self.genomes):
+            if "variants" in self.model_fields_set:
+                raise ValueError("variants needs a language model of this study with objective two_sided")
+            self.variants = None
+        for kind in ("sets", "maps", "labelled") if self.variants else ():
+            for name, one in getattr(self.variants, kind).items():
+                if one.genome is None and len(self.genomes) > 1:
+                    raise ValueError(f"variants.{kind}.{name}: name the `genome`, there are several in the study")
+                if one.genome is not None and one.genome not in self.genomes:
+                    raise ValueError(f"variants.{kind}.{name}: no genome {one.genome!r} in the study")
+        return self
+
+    @model_validator(mode="after")
+    def _observed_genomes_fit(self):
+        """Related genomes stand beside those of the study, which their reference is one of."""
+        others = {*self.genomes, *(self.annotate.targets if self.annotate else ())}
+        others |= set(self.few_labels.elsewhere if self.few_labels else ())
+        for name, one in self.variants.observed.items() if self.variants else ():
+            key = f"variants.observed.{name}"
+            if name in others:
+                raise ValueError(f"{key} is also the name of another genome of the study; rename either")
+            if one.reference is None and len(self.genomes) > 1:
+                raise ValueError(f"{key}: name the `reference`, there are several genomes in the study")
+            if one.reference is not None and one.reference not in self.genomes:
+                raise ValueError(f"{key}: no genome {one.reference!r} in the study")
+        return self
+
+    @model_validator(mode="after")
     def _gap_covers_the_window(self):
         if self.pretrain is None:
             return self
@@ -233,14 +270,22 @@ def _keys_at(path) -> list[str]:
     """The keys that are allowed at a place of the config."""
     if path[:2] in (("annotate", "targets"), ("few_labels", "elsewhere")):
         path = path[1:]
+    if path[:2] == ("variants", "observed"):
+        if len(path) == 3:
+            return list(Observed.model_fields)
+        path = ("genomes", *path[3:])
     if path and path[0] in ("genomes", "targets", "elsewhere"):
         return list(Region.model_fields if "region" in path[2:] else GenomeSource.model_fields)
     if path[:2] == ("compare", "arms"):
         return list(Arm.model_fields)
     if path[:2] == ("annotate", "tracks"):
         return list(Track.model_fields)
+    if path[:2] in (("variants", "sets"), ("variants", "maps"), ("variants", "labelled")):
+        kinds = {"sets": VariantSet, "maps": VariantMap, "labelled": LabelledSet}
+        inner = {"label": Label, "groups": Groups, "consequence": Consequences, "amino_acids": AminoAcids}
+        return list(inner.get(str((*path, "", "")[3]), kinds[path[1]]).model_fields)
     sections = {
         "splits": Splits, "tokens": Tokens, "pretrain": Pretrain, "annotate": Annotate, "compare": Compare,
-        "few_labels": FewLabels, "evaluate": Evaluate,
+        "few_labels": FewLabels, "variants": Variants, "evaluate": Evaluate,
     }  # fmt: skip
     return list((sections[path[0]] if path else Study).model_fields)

@@ -345,6 +345,11 @@ class Annotate(Optimiser):
     warmup_steps: int = Field(30, ge=0, description="Steps of linear warm-up.")
     min_length: Positive = Field(90, ge=30, description="Shortest gene that is called, in bases.")
     min_intron: int = Field(20, ge=4, description="Shortest intron in bases, for structures.")
+    intron_model: bool = Field(
+        False,
+        description="Introns get a composition and lengths of their own, counted in the training blocks, and counts of "
+        "rare words lean on those of shorter ones; for structures, where introns are many.",
+    )
     augustus: str | None = Field(
         None,
         description="Species model of AUGUSTUS that finds genes for comparison, for structures; left out, with a "

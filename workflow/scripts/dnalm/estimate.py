@@ -45,6 +45,10 @@ NOTE = (
 )
 
 
+#: Seconds of 600 joint likelihoods, of finding reading frames in a base, and of judging substitutions of a base.
+JOINT, FRAMES, JUDGE = 30.0, 6e-6, 5e-5
+
+
 @dataclass(frozen=True)
 class Size:
     """Bases of a study's genomes and of their splits; ``source`` says how the number is known.
@@ -168,7 +172,33 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
             study, speed.training_memory("pretrain", size.train), training, 3 * scores, index + cost["score"] * scored
         ),
         *(_annotate_jobs(study, size, speed, plain, reading, index) if study.annotate else []),
+        *_variant_jobs(study, size, speed, plain, reading, index),
     ]  # fmt: skip
+
+
+def _variant_jobs(study: Study, size: Size, speed, plain: float, reading: float, index: float) -> list[Job]:
+    """What scores know without labels, and maps taken for whole genomes; files of variants have an unknown length."""
+    wanted, cost = study.variants, speed.per_base
+    if not wanted:
+        return []
+    plan, model = [], ("pretrain",)
+    if wanted.zero_shot and not (study.annotate and study.annotate.labels == "structures"):
+        plan = [
+            Job("variants", "score_substitutions", index + 1.5 * cost["score"] * size.test + JOINT, reading, 0, model),
+            Job(
+                "variants",
+                "count_substitutions",
+                index + cost["baselines"] * size.test,
+                reading,
+                0,
+                ("language_baselines",),
+            ),
+            Job("variants", "predict_frames", index + FRAMES * size.bases, plain, 0, ("genome",)),
+        ]
+        waits = tuple(job.name for job in plan)
+        plan.append(Job("variants", "evaluate_variants", speed.start["without"] + JUDGE * size.test, plain, 0, waits))
+    scanned = index + 1.5 * cost["score"] * size.bases
+    return plan + [Job("variants", f"map {name}", scanned, reading, 25.0 * size.bases, model) for name in wanted.maps]
 
 
 def _more_trainings(study: Study, memory: float, training: float, disk: float, scoring: float) -> list[Job]:

@@ -15,7 +15,7 @@ from dnalm.sequence.kmers import kmer_index
 ORDER, PSEUDO = 5, 1.0
 
 
-def coding_gain(genome, members, usable: np.ndarray) -> np.ndarray:
+def coding_gain(genome, members, usable: np.ndarray, classes: int = 3, shrink: float = 0.0) -> np.ndarray:
     """Log-likelihood ratios (k-mers, 3) of a base under each codon position's model against the non-coding model.
 
     Parameters
@@ -25,25 +25,42 @@ def coding_gain(genome, members, usable: np.ndarray) -> np.ndarray:
         coding, 1 to 3 the codon positions of the forward and 4 to 6 of the reverse strand.
     usable : bool (length,)
         Positions whose labels may be counted.
+    classes : int
+        Classes of each strand, if there are more than the codon positions; as many columns are returned.
+    shrink : float
+        Counts that the next shorter context is worth, 0 for `PSEUDO` of every base (`shrunk`).
     """
-    counts = np.full((4, 4 ** (ORDER + 1)), PSEUDO)
+    counts = np.full((1 + classes, 4 ** (ORDER + 1)), 0.0 if shrink else PSEUDO)
     for c in genome.contigs.itertuples(index=False):
         span = slice(c.offset, c.offset + c.length)
         codes = np.asarray(genome.codes[span]) & 7
         for side in (0, 1):
             index = _strand_index(codes, side)
             here = usable[span] & (index >= 0)
-            for row, column in enumerate((0, *(1 + 3 * side + np.arange(3)))):
+            for row, column in enumerate((0, *(1 + classes * side + np.arange(classes)))):
                 counts[row] += np.bincount(index[here & members(span, column)], minlength=counts.shape[1])
-    table = counts.reshape(4, -1, 4)
-    logp = np.log(table / table.sum(2, keepdims=True)).reshape(4, -1)
+    table = counts.reshape(1 + classes, -1, 4)
+    logp = np.log(shrunk(table, shrink) if shrink else table / table.sum(2, keepdims=True)).reshape(1 + classes, -1)
     return (logp[1:] - logp[0]).T
 
 
-def score_coding(codes: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """The ratios of `coding_gain` for every base, (length, 6); 0 near an N or the beginning.
+def shrunk(counts: np.ndarray, weight: float) -> np.ndarray:
+    """Probabilities (rows, contexts, 4) of a base from its counts after every context, those of few shrunk.
 
-    The 3 columns of the reverse strand are those of the reverse complement, in forward order.
+    Each context gets ``weight`` counts more, spread as the context without its first base says, and so on down to none
+    (MacKay & Peto 1995; the interpolated Markov models of Salzberg et al. 1998 have the same aim).
+    """
+    rows, contexts, _ = counts.shape
+    if contexts == 1:
+        return (counts + PSEUDO) / (counts + PSEUDO).sum(2, keepdims=True)
+    shorter = shrunk(counts.reshape(rows, 4, contexts // 4, 4).sum(1), weight)
+    return (counts + weight * np.tile(shorter, (1, 4, 1))) / (counts.sum(2, keepdims=True) + weight)
+
+
+def score_coding(codes: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """The ratios of `coding_gain` for every base, (length, 2 x its columns); 0 near an N or the beginning.
+
+    The columns of the reverse strand are those of the reverse complement, in forward order.
     """
     indices = (_strand_index(codes, side) for side in (0, 1))
     return np.concatenate([np.where(index[:, None] >= 0, gain[index], 0.0) for index in indices], axis=1)

@@ -27,7 +27,7 @@ def language_baselines(genome, splits, seed: int, final: bool = False):
     -------
     intervals : int64 (n, 2)
     scores : dict method -> dict column -> float array, as `dnalm.io.tables.write_scores` wants them
-    choices : dict of what was chosen on validation
+    choices : dict of what was chosen on validation, and the learned weights of the mixture
     """
     training = split_intervals(genome, splits, "train")
     memory = NgramMemory.from_genomes([genome], [training], ORDERS, FLANKS)
@@ -51,6 +51,7 @@ def language_baselines(genome, splits, seed: int, final: bool = False):
             _append(columns["flank_counts"], {"two_sided": flank_bits(counted, flanks)})
     scores = {m: {name: np.concatenate(parts) for name, parts in c.items()} for m, c in columns.items()}
     choices = {"smoothing": dict(zip(map(str, ORDERS), smoothing, strict=True)), "flank_smoothing": flanks}
+    choices["mixture"] = mixture.weights
     return np.concatenate(spans), scores, choices
 
 

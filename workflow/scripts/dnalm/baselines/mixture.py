@@ -29,6 +29,18 @@ class Mixture:
         self.by_match = start.repeat(len(ORDERS) + 1, 1).requires_grad_()
         self.by_bases = torch.zeros(16, len(ORDERS), requires_grad=True)
 
+    @classmethod
+    def load(cls, smoothing, weights: dict[str, list]) -> "Mixture":
+        """The mixture whose `weights` these are."""
+        mixture = cls(smoothing)
+        mixture.by_match, mixture.by_bases = (torch.tensor(weights[name]) for name in ("by_match", "by_bases"))
+        return mixture
+
+    @property
+    def weights(self) -> dict[str, list]:
+        """What was learned, as lists of numbers."""
+        return {"by_match": self.by_match.tolist(), "by_bases": self.by_bases.tolist()}
+
     def inputs(self, counts: np.ndarray, before: np.ndarray):
         """Log-probabilities (bases, orders, 4), match length as an index, and the last two bases as an index."""
         logp = torch.from_numpy(np.log(chain(counts, self.smoothing)).astype(np.float32))

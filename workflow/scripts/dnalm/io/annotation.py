@@ -26,6 +26,8 @@ COLUMNS = ["contig", "start", "end", "strand", "type", "phase", "id", "parent", 
 STRANDS = {1: "+", -1: "-", None: ".", 0: "."}
 #: Values of ``partial`` that say so: NCBI's, and Prodigal's, whose 00 means whole.
 PARTIAL = ("true", "01", "10", "11")
+#: In a ``biotype`` of Ensembl or WormBase: pseudogene, transcribed_pseudogene, transposon_protein_coding ...
+NO_GENE = ("pseudogen", "transpos")
 KEPT = ("gene", "locus_tag", "product", "pseudo", "pseudogene", "transl_table", "codon_start", "note", "Name")
 
 
@@ -158,6 +160,8 @@ def _gff_rows(fields, where, number, lengths, circular) -> list[dict]:
     keep = {k: v for k, v in attributes.items() if k in (*KEPT, "gene_biotype")}
     if attributes.get("partial") in PARTIAL:
         keep["partial"] = "true"
+    if any(word in attributes.get("biotype", "") for word in NO_GENE):
+        keep["pseudo"] = "true"
     row = {
         "contig": contig, "strand": strand.replace("?", "."), "type": kind,
         "phase": int(phase) if phase in ("0", "1", "2") else (0 if kind == "CDS" else -1),
@@ -235,8 +239,14 @@ def _each_parent(features: pd.DataFrame) -> pd.DataFrame:
 
 
 def protein_ids(features: pd.DataFrame) -> set[str]:
-    """Ids of proteins, which TAIR names as parents of coding sequences beside the transcripts."""
-    return set(features.loc[features["type"].isin(["protein", "polypeptide"]), "id"])
+    """Ids of proteins, which TAIR names as parents of coding sequences beside the transcripts.
+
+    Where a file is a part of a genome, the row of a protein that goes on behind its end is missing, not its name.
+    """
+    shared = features.loc[(features["type"] == "CDS") & features["parent"].str.contains(","), "parent"]
+    named = {name for parent in shared.unique() for name in parent.split(",")}
+    beside = {name for name in named if name.removesuffix("-Protein") in named - {name}}
+    return beside | set(features.loc[features["type"].isin(["protein", "polypeptide"]), "id"])
 
 
 def _across_origin(spans, length: int):

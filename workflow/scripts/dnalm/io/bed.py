@@ -5,7 +5,6 @@ BED is 0-based and half-open like everything in dnalm. Columns after the sixth a
 """
 
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +20,6 @@ log = logging.getLogger(__name__)
 COLUMNS = ["contig", "start", "end", "strand"]
 #: Decimals of the probabilities in a bigWig file.
 DIGITS = 3
-
-
-def find_bed(path: str) -> Path:
-    """The file at ``path``, or of this name in a folder of the environment variable DNALM_DATA."""
-    folders = [Path(folder) for folder in os.environ.get("DNALM_DATA", "").split(os.pathsep) if folder]
-    found = next((place for place in (Path(path), *(f / path for f in folders)) if place.is_file()), None)
-    if found is None:
-        raise InputError("no such file", f"annotate: tracks: {path}", "Check the path, or the folders of DNALM_DATA")
-    return found
 
 
 def read_bed(path, lengths: dict[str, int], stranded: bool = False, aliases=None, region: dict | None = None):
@@ -152,7 +142,7 @@ def _stretches(values: dict[str, np.ndarray]):
     """(contig, start, end, value) of equal neighbours; bigWig wants the contigs in the order of their names."""
     for contig in sorted(values):
         rounded = np.round(np.asarray(values[contig], dtype=np.float64), DIGITS)
-        edges = runs_of(np.where(np.isnan(rounded), -1, rounded))
+        edges = runs_of(np.where(np.isnan(rounded), -np.inf, rounded))
         for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             if not np.isnan(rounded[start]):
                 yield contig, start, end, float(rounded[start])

@@ -26,6 +26,8 @@ ORGANELLES = {
 }
 #: A line of the alias table with this in place of a contig leaves the features of a name out.
 LEFT_OUT = "-"
+#: Share of bases on contigs without annotation from which on it is a warning.
+NOTED = 0.05
 FIX = "Give a table with a line 'name in the annotation, tab, contig' as `aliases` (contig - leaves its features out)"
 
 
@@ -198,7 +200,13 @@ def _tell(names, how, lengths) -> None:
     if left := [name for name, contig in names.items() if contig is None]:
         log.warning("features on %s are left out, as the alias table says", _some(left))
     if bare := [contig for contig in lengths if contig not in names.values()]:
-        log.info("%d contigs have no annotation: %s", len(bare), _some(bare))
+        share = sum(lengths[contig] for contig in bare) / sum(lengths.values())
+        # scraps of an assembly often have none; a chromosome that has none was hardly annotated
+        tell = log.warning if share > NOTED else log.info
+        tell(
+            "%d contigs have no annotation: %s; %.1f %% of all bases count as sequence without genes, "
+            "`leave_out` takes contigs out", len(bare), _some(bare), 100 * share,
+        )  # fmt: skip
 
 
 def _rules(how: Counter) -> str:

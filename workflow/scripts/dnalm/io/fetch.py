@@ -67,6 +67,21 @@ def _offline(source: dict) -> LocalGenome:
     )
 
 
+def find_file(path: str, key: str) -> Path:
+    """The file at ``path``, or of this name in a folder of the environment variable DNALM_DATA.
+
+    Raises
+    ------
+    InputError
+        If there is none; ``key`` is the config key that named it.
+    """
+    folders = [Path(folder) for folder in os.environ.get("DNALM_DATA", "").split(os.pathsep) if folder]
+    found = next((place for place in (Path(path), *(f / path for f in folders)) if place.is_file()), None)
+    if found is None:
+        raise InputError("no such file", f"{key}: {path}", "Check the path, or the folders of DNALM_DATA")
+    return found
+
+
 def _existing(path, key: str) -> Path:
     if not Path(path).is_file():
         raise InputError("no such file", f"{key}: {path}", "Check the path; it is relative to where snakemake runs")

@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 
 from dnalm.errors import InputError
-from dnalm.io.bed import COLUMNS, find_bed, read_bed
+from dnalm.io.bed import COLUMNS, read_bed
+from dnalm.io.fetch import find_file
 from dnalm.sequence.splits import SPLITS, split_labels
 
 log = logging.getLogger(__name__)
+#: Config key that names the files.
+KEY = "annotate: tracks"
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,10 @@ def _files(genome, track: dict, stranded: bool, regions: dict) -> pd.DataFrame:
     """Intervals of the BED file of every genome, or of the one file of all."""
     if "{genome}" not in track["path"]:
         region = regions.get(genome.name) if not genome.composite else None
-        return read_bed(find_bed(track["path"]), lengths_of(genome), stranded, track["aliases"], region)
+        return read_bed(find_file(track["path"], KEY), lengths_of(genome), stranded, track["aliases"], region)
     found = []
     for name in genome.names:
-        path = find_bed(track["path"].replace("{genome}", name))
+        path = find_file(track["path"].replace("{genome}", name), KEY)
         table = read_bed(path, lengths_of(genome.part(name)), stranded, track["aliases"], regions.get(name))
         found.append(genome.rows(table.assign(genome=name)))
     return pd.concat(found, ignore_index=True)[COLUMNS]

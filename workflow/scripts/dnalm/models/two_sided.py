@@ -174,6 +174,11 @@ class TwoSided(Backbone):
         """The two one-sided states (B, L, D) alone, which is all that a downstream head needs."""
         return self._read(codes_BL, features)[:2]
 
+    def one_sided(self, codes_BL: Tensor, features: Features | None = None) -> tuple[Tensor, Tensor]:
+        """``forward`` and ``reverse`` of `Output` alone, which is all that a likelihood by the chain rule needs."""
+        _, _, ahead, behind, _ = self._read(codes_BL, features)
+        return ahead.log_softmax(-1), behind.log_softmax(-1)
+
     @torch.inference_mode()
     def two_sided_at(self, windows: Batch, base_B: np.ndarray) -> np.ndarray:
         """Log-probabilities (B, 4) of A C G T at one base of each window, given all its other bases."""

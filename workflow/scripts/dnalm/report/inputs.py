@@ -1,7 +1,7 @@
 """Everything that the report reads, from the files of a study and its genome."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +10,7 @@ from dnalm.errors import InputError
 from dnalm.evaluate.datasets import single_genomes, whole_study
 from dnalm.report.few_labels import TABLES, FewLabels, read_few_labels
 from dnalm.report.figures import Drawing, load_figure
+from dnalm.report.labelled import LabelledStudy, read_labelled
 from dnalm.report.numbers import count
 from dnalm.report.results import Arms, Stage
 from dnalm.sequence.splits import read_splits, splits_digest
@@ -35,6 +36,9 @@ class Inputs:
     """The study as the report sees it; ``pretrain``, ``annotate``, ``compare`` and ``few_labels`` are None if left out.
 
     Without a ``pretrain`` section there are neither ``splits``, ``leakage``, ``windows`` nor a ``model_card``.
+    ``variants`` has the metrics of scores without labels, ``variant_sets`` what was in the scored files,
+    ``labelled`` what was learned from variants with labels.
+    ``observed`` the metrics of changes observed in each related genome.
     ``targets`` are the genomes that genes were called in and that nothing was learned from, ``summaries`` what they are
     like.
 
@@ -60,6 +64,10 @@ class Inputs:
     benchmarks: pd.DataFrame
     figures: dict[str, Drawing]
     few_labels: FewLabels | None = None
+    variants: Stage | None = None
+    variant_sets: dict[str, pd.DataFrame] = field(default_factory=dict)
+    labelled: dict[str, LabelledStudy] = field(default_factory=dict)
+    observed: dict[str, Stage] = field(default_factory=dict)
 
     @property
     def stages(self) -> list[Stage]:
@@ -113,9 +121,20 @@ def read_inputs(config: dict, results, genomes, captions, figures: list[str]) ->
         runs={name: _json(results / name / "run.json") for name in stages} | _target_runs(results, targets),
         **(_blocks(results, names[0]) if config["pretrain"] else dict.fromkeys(BLOCKS)),
         benchmarks=read_benchmarks([results / "benchmarks", *(g.folder / "benchmarks" for g in found.values())]),
-        figures={name: load_figure(name, results / "figures", Path(captions) / f"{name}.rst") for name in figures},
+        figures={
+            name: load_figure(name, results / "figures", Path(captions) / f"{_caption(name)}.rst") for name in figures
+        },
         few_labels=_few_labels(results / "few_labels") if config.get("few_labels") else None,
+        variants=_zero_shot(results / "variants" / "zero_shot"),
+        variant_sets=_variant_sets(results / "variants", config),
+        labelled=read_labelled(results / "variants" / "labelled", config),
+        observed=_observed(results / "variants" / "observed", config),
     )
+
+
+def _caption(figure: str) -> str:
+    """All variants with labels share a caption."""
+    return "labelled" if figure.startswith("labelled_") else figure
 
 
 def _genome(folder: Path) -> GenomeInputs:
@@ -136,6 +155,28 @@ def _blocks(results: Path, stage: str) -> dict:
         "leakage": _table(results / "leakage.tsv", dtype={"genome": str, "contig": str, "hit_contig": str}),
         "windows": pd.read_parquet(_existing(results / "windows.parquet")),
     }
+
+
+def _zero_shot(folder: Path) -> Stage | None:
+    """The metrics of scores without labels, in a study that asks for them."""
+    return Stage(*map(whole_study, _tables(folder))) if (folder / "metrics.tsv").is_file() else None
+
+
+def _variant_sets(folder: Path, config: dict) -> dict[str, pd.DataFrame]:
+    """What was in every scored file of variants."""
+    names = (config.get("variants") or {}).get("sets", {})
+    return {
+        name: pd.read_csv(folder / f"{name}.summary.tsv", sep="\t", keep_default_na=False, na_values=[""])
+        for name in names
+    }
+
+
+def _observed(folder: Path, config: dict) -> dict[str, Stage]:
+    """How well differences from each related genome are told from simulated changes."""
+    names = (config.get("variants") or {}).get("observed", {})
+    tables = ("metrics", "comparisons")
+    text = {"study": str, "dataset": str}
+    return {name: Stage(*(_table(folder / f"{name}.{kind}.tsv", dtype=text) for kind in tables)) for name in names}
 
 
 def _summaries(results: Path, targets: list[str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import yaml
 from markupsafe import Markup
 
 from dnalm.io.tables import atomic_path
-from dnalm.report import genomes, sections, targets
+from dnalm.report import genomes, sections, targets, variants
 from dnalm.report.inputs import Inputs, read_inputs
 from dnalm.report.markup import blocks
 
@@ -43,6 +43,7 @@ def build_report(inputs: Inputs) -> str:
         few=sections.few(inputs),
         targets=targets.section(inputs),
         tracks=sections.tracks(inputs),
+        variants=variants.section(inputs),
         leakage=sections.leakage(inputs),
         data=genomes.data_card(inputs),
         model_card=blocks(inputs.model_card) if inputs.model_card else None,

@@ -5,7 +5,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from dnalm.figures.style import method_label
-from dnalm.report import comparison, few_labels, genomes, own_labels, structures, summary, targets
+from dnalm.report import comparison, few_labels, genomes, own_labels, structures, summary, targets, variants
 from dnalm.report.figures import Drawing
 from dnalm.report.genomes import each_genome
 from dnalm.report.glossary import method_notes, metric_label
@@ -234,6 +234,7 @@ def files(inputs: Inputs) -> Table:
         *each_genome(inputs, "annotate/{name}/genes.ffn", "The called genes", "FASTA"),
         *targets.files(inputs),
         *own_labels.files(inputs),
+        *variants.files(inputs),
         ("pretrain/model/config.json", "Language model: shape", "Hugging Face config.json"),
         ("pretrain/model/model.safetensors", "Language model: weights and memory", "safetensors"),
         ("pretrain/model/README.md", "Language model: card", "Markdown"),

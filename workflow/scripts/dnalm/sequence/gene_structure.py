@@ -8,7 +8,7 @@ strand is read from its stop codon to its start codon. What a gene may look like
   of the codon, as far as it can still become a stop codon;
 - introns are GT-AG, GC-AG or AT-AC and at least ``min_intron`` bases long: the edge into an intron spans that many
   bases (a semi-Markov step; the idea of such models is that of GENSCAN, Burge & Karlin 1997, and AUGUSTUS, Stanke &
-  Waack 2003);
+  Waack 2003); with `Lengths` there are several kinds of them, each with its shortest and its usual length;
 - exon bases are A, C, G or T; introns, UTRs and the rest may hold N;
 - UTRs are optional and touch the gene; between two genes lies at least one base of neither.
 
@@ -18,8 +18,11 @@ The kernel (`_advance`) knows none of this; it takes the best edge into every st
 the second). The phase column of GFF3 counts the bases of the codon that are left: (3 - phase) mod 3.
 """
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -46,7 +49,16 @@ FLOOR = -10.0
 #: Bases whose back-pointers are kept at a time.
 CHUNK = 1 << 21
 NOWHERE = 255
+#: What an edge spans: no base, one, or the shortest intron of the first kind of `Lengths` (those of others follow).
 HERE, BEFORE, FAR = range(3)
+
+
+class Lengths(NamedTuple):
+    """A kind of introns by length: ``shortest`` in bases, nats for one that begins, and for every base beyond."""
+
+    shortest: int
+    enter: float
+    stay: float
 
 
 def class_index(side: int, part: str) -> int:
@@ -87,8 +99,9 @@ class Automaton:
 
     Edges are listed for each code of a base and each state that they lead to: those from ``first[code, state]`` to
     ``first[code, state + 1]``. They have a ``source``; a ``reach``, the bases that they span (`HERE` none, `BEFORE`
-    one, `FAR` the shortest intron); ``need``, a bit that `site_candidates` must have at the first base of the span (at
-    this base if it spans none); and the ``column`` of the sites whose score counts there, -1 for none.
+    one, `FAR` and above the shortest intron of a kind); ``need``, a bit that `site_candidates` must have at the first
+    base of the span (at this base if it spans none); the ``column`` of the sites whose score counts there, -1 for
+    none; and a ``term``: 0, or which number of `Lengths` counts, 1 + 2 x kind to enter, one more to stay.
     """
 
     classes: np.ndarray
@@ -98,14 +111,15 @@ class Automaton:
     reach: np.ndarray
     need: np.ndarray
     column: np.ndarray
+    term: np.ndarray
 
 
 @cache
-def automaton(code: int, utr: bool) -> Automaton:
-    """The automaton of a genetic code, with or without UTRs."""
-    states, edges, final = {"none": 0}, [("none", "none", ANY, BEFORE, 0, -1)], ["none"]
+def automaton(code: int, utr: bool, kinds: int = 1) -> Automaton:
+    """The automaton of a genetic code, with or without UTRs, with so many kinds of introns by length."""
+    states, edges, final = {"none": 0}, [("none", "none", ANY, BEFORE, 0, -1, 0)], ["none"]
     for side in (0, 1):
-        strand = _Strand(side, code)
+        strand = _Strand(side, code, kinds)
         strand.add_edges(utr)
         states |= strand.states
         edges += strand.edges
@@ -127,15 +141,15 @@ def automaton(code: int, utr: bool) -> Automaton:
 
 
 class _Strand:
-    """States {label: class} and edges (source, target, allow, reach, need, column) of one strand.
+    """States {label: class} and edges (source, target, allow, reach, need, column, term) of one strand.
 
     Labels begin with the side. On the reverse strand, read from its end, start and stop, donor and acceptor, and the
     order of the codon positions change places.
     """
 
-    def __init__(self, side: int, code: int):
+    def __init__(self, side: int, code: int, kinds: int):
         words = [tuple("ACGT".index(base) for base in stop) for stop in stop_codons(code)]
-        self.side, self.states, self.edges = side, {}, []
+        self.side, self.kinds, self.states, self.edges = side, kinds, {}, []
         self.positions, self.phases = (("1", "2", "3"), (0, 1, 2)) if side == 0 else (("3", "2", "1"), (0, 2, 1))
         #: What is read so far of a codon: number of bases, and what would make it a stop codon.
         self.between = (0, frozenset(words if side == 0 else (tuple(3 - b for b in w[::-1]) for w in words)))
@@ -145,10 +159,10 @@ class _Strand:
         self.states[(self.side, *label)] = NOWHERE if part is None else class_index(self.side, part)
         return (self.side, *label)
 
-    def edge(self, source, target, allow=BASES, need=0, site=None, reach=BEFORE):
+    def edge(self, source, target, allow=BASES, need=0, site=None, reach=BEFORE, term=0):
         """An edge for the codes whose bits are in ``allow``; ``need`` as on the forward strand; number of `SITES`."""
         column = -1 if site is None else 2 * site + self.side
-        self.edges.append((source, target, allow, reach, need << (SHIFT * self.side), column))
+        self.edges.append((source, target, allow, reach, need << (SHIFT * self.side), column, term))
 
     def add_edges(self, utr: bool) -> None:
         """The whole strand."""
@@ -197,13 +211,13 @@ class _Strand:
         return (self.side, "codon", self.between)
 
     def add_introns(self, node, exon, back) -> None:
-        """Introns of both kinds that begin when ``node`` is read, and lead ``back`` to where they began."""
+        """Introns of all kinds that begin when ``node`` is read, and lead ``back`` to where they began."""
         sites = (SITES.index("donor"), SITES.index("acceptor"))
-        for number, kind in enumerate(KINDS):
+        for kind, length in itertools.product(KINDS, range(self.kinds)):
             (entry, enter), (exit_, leave) = list(zip(kind, sites, strict=True))[:: 1 if self.side == 0 else -1]
-            intron = self.state(("intron", node, number), f"intron{self.phases[node[0]]}")
-            self.edge(exon, intron, ANY, entry, enter, FAR)
-            self.edge(intron, intron, ANY)
+            intron = self.state(("intron", node, kind, length), f"intron{self.phases[node[0]]}")
+            self.edge(exon, intron, ANY, entry, enter, FAR + length, 1 + 2 * length)
+            self.edge(intron, intron, ANY, term=2 + 2 * length)
             self.edge(intron, back, ANY, exit_, leave, HERE)
 
 
@@ -217,7 +231,7 @@ class Structure:
 
 def best_structure(
     codes: np.ndarray, emissions: np.ndarray, sites: np.ndarray, code: int, weight: float = 1.0, min_intron: int = 20,
-    utr: bool = False, chunk: int = CHUNK,
+    utr: bool = False, lengths: Sequence[Lengths] = (), chunk: int = CHUNK,
 ) -> Structure:  # fmt: skip
     """The path with the largest sum of emissions and site scores (Viterbi), in time linear in the length.
 
@@ -238,17 +252,22 @@ def best_structure(
         Shortest intron in bases, at least 4.
     utr : bool
         Whether genes may have UTRs.
+    lengths : sequence of Lengths
+        Kinds of introns in place of ``min_intron``, of which the best one counts; without, all lengths are alike.
     """
-    if min_intron < 4:
+    lengths = lengths or [Lengths(min_intron, 0.0, 0.0)]
+    if min(kind.shortest for kind in lengths) < 4:
         raise ValueError("an intron has at least 4 bases, its two sites")
     codes = np.ascontiguousarray(codes) & 7
-    length, model = len(codes), automaton(code, utr)
+    length, model = len(codes), automaton(code, utr, len(lengths))
+    spans = np.array([0, 1, *(kind.shortest for kind in lengths)])
+    terms = np.array([0.0, *(term for kind in lengths for term in (kind.enter, kind.stay))])
     data = (codes, site_candidates(codes, code), np.ascontiguousarray(emissions, dtype=np.float32))
-    data = (*data, np.ascontiguousarray(sites, dtype=np.float32), float(weight), int(min_intron))
-    tables = (model.classes, model.first, model.source, model.reach, model.need, model.column)
-    ring = np.full((min_intron + 1, len(model.classes)), -np.inf)
+    data = (*data, np.ascontiguousarray(sites, dtype=np.float32), float(weight), spans, terms)
+    tables = (model.classes, model.first, model.source, model.reach, model.need, model.column, model.term)
+    ring = np.full((spans.max() + 1, len(model.classes)), -np.inf)
     ring[-1, 0] = 0.0
-    total = np.zeros((min_intron + 1, len(CLASSES)))
+    total = np.zeros((len(ring), len(CLASSES)))
     pointers = np.empty((min(chunk, length), len(model.classes)), dtype=np.uint8)
     saved = []
     for start in range(0, length, chunk):
@@ -263,23 +282,25 @@ def best_structure(
         start = number * chunk
         if number < len(saved) - 1:
             _advance(*data, *tables, *saved[number], start, start + chunk, pointers)
-        place, state = _trace(codes, pointers, start, place, state, min_intron, *tables[:4], path)
+        place, state = _trace(codes, pointers, start, place, state, spans, *tables[:4], path)
     return Structure(path, score)
 
 
 @njit(cache=True)
 def _advance(
-    codes, flags, emissions, sites, weight, far, classes, first, source, reach, need, column, ring, total, start, end,
-    pointers,
+    codes, flags, emissions, sites, weight, spans, terms, classes, first, source, reach, need, column, term, ring,
+    total, start, end, pointers,
 ):  # fmt: skip
     """Read bases [start, end): best score of each state at each base, and the edge that it came by.
 
-    ``ring`` holds the scores of the last ``far + 1`` bases, ``total`` the summed emissions of each class up to them.
+    ``ring`` holds the scores of the last bases, as many as the longest of ``spans`` and one more, ``total`` the summed
+    emissions of each class up to them.
     """
-    rows, gain = np.empty(3, dtype=np.int64), np.empty(total.shape[1])
+    rows, gain = np.empty(len(spans), dtype=np.int64), np.empty(total.shape[1])
     for t in range(start, end):
-        rows[HERE], rows[BEFORE], rows[FAR] = t % (far + 1), (t + far) % (far + 1), (t + 1) % (far + 1)
-        now, entry, code = rows[HERE], max(t - far + 1, 0), codes[t]
+        for k in range(len(spans)):
+            rows[k] = (t + len(ring) - spans[k]) % len(ring)
+        now, code = rows[HERE], codes[t]
         for k in range(len(gain)):
             gain[k] = weight * max(emissions[t, k], FLOOR)
             total[now, k] = total[rows[BEFORE], k] + gain[k]
@@ -287,14 +308,14 @@ def _advance(
             best, at = -np.inf, NOWHERE
             for e in range(first[code, state], first[code, state + 1]):
                 span = reach[e]
-                place = entry if span == FAR else t
+                place = max(t - spans[span] + 1, 0) if span >= FAR else t
                 if need[e] and not flags[place] & need[e]:
                     continue
-                value = ring[rows[span], source[e]]
+                value = ring[rows[span], source[e]] + terms[term[e]]
                 if column[e] >= 0:
                     value += sites[place, column[e]]
-                if span == FAR:
-                    value += total[now, classes[state]] - total[rows[FAR], classes[state]]
+                if span >= FAR:
+                    value += total[now, classes[state]] - total[rows[span], classes[state]]
                 elif span == BEFORE:
                     value += gain[classes[state]]
                 if value > best:
@@ -304,11 +325,11 @@ def _advance(
 
 
 @njit(cache=True)
-def _trace(codes, pointers, start, place, state, far, classes, first, source, reach, path):
+def _trace(codes, pointers, start, place, state, spans, classes, first, source, reach, path):
     """Follow the back-pointers from ``place`` until before ``start``; fills ``path``, returns where it got to."""
     while place >= start:
         e = first[codes[place], state] + pointers[place - start, state]
-        span = 0 if reach[e] == HERE else 1 if reach[e] == BEFORE else far
+        span = spans[reach[e]]
         path[place - span + 1 : place + 1] = classes[state]
         place, state = place - span, source[e]
     return place, state

@@ -5,10 +5,13 @@ What all of them share: transcripts and labels of the annotation, counts of the 
 own gene are never in its scores where anything is fitted or judged, for those blocks were not counted.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from dnalm.baselines.closed_form_introns import ClosedFormIntrons, closed_form_introns
+from dnalm.baselines.intron_lengths import intron_lengths, training_introns
 from dnalm.io.fasta import Genome, contig_name
 from dnalm.io.labels import require_genes
 from dnalm.io.transcript_labels import transcript_labels
@@ -19,19 +22,26 @@ from dnalm.tasks.annotate import read_genome
 from dnalm.tasks.structures import StructureDecoder, beside, call_each, fit_structures
 
 
-def counted(genome: Genome, features: pd.DataFrame, splits, settings: dict) -> tuple[pd.DataFrame, ClosedFormIntrons]:
-    """Transcripts of the annotation, and the closed-form finder of the training blocks."""
+def counted(
+    genome: Genome, features: pd.DataFrame, splits, settings: dict
+) -> tuple[pd.DataFrame, ClosedFormIntrons, StructureDecoder]:
+    """Transcripts of the annotation, the closed-form finder of the training blocks, and a decoder to begin with."""
     transcripts = read_transcripts(genome, features, settings["min_intron"])
     labels = transcript_labels(genome, transcripts)
     require_genes(genome, labels, splits)
     training = split_labels(genome, splits) == SPLITS.index("train")
-    return transcripts, closed_form_introns(genome, labels, training)
+    finder = closed_form_introns(genome, labels, training, settings["intron_model"])
+    decoder = StructureDecoder(min_intron=settings["min_intron"])
+    if settings["intron_model"]:
+        kinds = intron_lengths(training_introns(genome, transcripts, training), settings["min_intron"])
+        decoder = replace(decoder, intron_lengths=kinds)
+    return transcripts, finder, decoder
 
 
 def closed_form_structures(genome: Genome, features, splits, settings: dict) -> dict[str, pd.DataFrame]:
     """Genes that counts alone find, by genome."""
-    transcripts, finder = counted(genome, features, splits, settings)
-    fitted = _fit(genome, finder, transcripts, splits, StructureDecoder(min_intron=settings["min_intron"]))
+    transcripts, finder, first = counted(genome, features, splits, settings)
+    fitted = _fit(genome, finder, transcripts, splits, first)
     return _by_genome(genome, call_each(genome, finder, {"": fitted})[""])
 
 
@@ -45,12 +55,11 @@ def network_structures(model: GeneModel, genome: Genome, features, splits, setti
     calls : {"with_counts": {genome: table}, "alone": {genome: table}}
     decoders : {"with_counts": StructureDecoder, "alone": StructureDecoder}
     """
-    transcripts, counts = counted(genome, features, splits, settings)
+    transcripts, counts, first = counted(genome, features, splits, settings)
     held_out = blocks_of(splits, genome, "validation")
     both = beside(_reader(model, genome, splits, held_out_only), counts)
     finder = _kept(both, set(held_out["contig"]))
-    first = StructureDecoder(min_intron=settings["min_intron"])
-    alone = StructureDecoder(min_intron=settings["min_intron"], second_class_weight=0.0, second_site_weight=0.0)
+    alone = replace(first, second_class_weight=0.0, second_site_weight=0.0)
     decoders = {
         name: _fit(genome, finder, transcripts, splits, start)
         for name, start in (("with_counts", first), ("alone", alone))

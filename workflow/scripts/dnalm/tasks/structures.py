@@ -17,7 +17,16 @@ import pandas as pd
 
 from dnalm.io.tables import write_json
 from dnalm.io.transcripts import COLUMNS, transcript_row
-from dnalm.sequence.gene_structure import DONOR_A, FLOOR, PARTS, SHIFT, SITES, best_structure, site_candidates
+from dnalm.sequence.gene_structure import (
+    DONOR_A,
+    FLOOR,
+    PARTS,
+    SHIFT,
+    SITES,
+    Lengths,
+    best_structure,
+    site_candidates,
+)
 from dnalm.tasks.structure_truth import StructureTruth
 
 log = logging.getLogger(__name__)
@@ -54,6 +63,8 @@ class StructureDecoder:
     """What emissions of a second finder count, beside one for those of the first."""
     second_site_weight: float = 0.5
     """What its site scores count."""
+    intron_lengths: tuple[Lengths, ...] = ()
+    """Kinds of introns by length in place of ``min_intron`` (`dnalm.baselines.intron_lengths`); none: all are alike."""
 
     def save(self, path) -> None:
         """Write as JSON."""
@@ -63,7 +74,8 @@ class StructureDecoder:
     def load(cls, path) -> "StructureDecoder":
         """Read what `save` wrote."""
         record = json.loads(Path(path).read_text())
-        return cls(**record | {"kind_costs": tuple(record["kind_costs"])})
+        lengths = tuple(Lengths(*kind) for kind in record["intron_lengths"])
+        return cls(**record | {"kind_costs": tuple(record["kind_costs"]), "intron_lengths": lengths})
 
     def combined(self, emissions: np.ndarray, sites: np.ndarray, *second) -> tuple[np.ndarray, np.ndarray]:
         """One pair of emissions and site scores from what a finder gives; no single base of the first decides."""
@@ -83,6 +95,11 @@ class StructureDecoder:
         if any(self.kind_costs):
             out[:, 2 * SITES.index("donor") :][:, :2] -= self._donor_costs(codes, code)
         return out
+
+    def length_score(self, length: int) -> float:
+        """Nats that the length of an intron is worth."""
+        kinds = [kind for kind in self.intron_lengths if length >= kind.shortest]
+        return max((kind.enter + kind.stay * (length - kind.shortest) for kind in kinds), default=0.0)
 
     def _donor_costs(self, codes: np.ndarray, code: int) -> np.ndarray:
         """What each donor's kind costs, (length, 2)."""
@@ -118,7 +135,9 @@ def decode_structures(codes, emissions, sites, code: int, decoder: StructureDeco
     and costs, less the emissions of the same bases as no gene.
     """
     sites = decoder.site_scores(codes, sites, code)
-    path = best_structure(codes, emissions, sites, code, decoder.class_weight, decoder.min_intron, decoder.utr).classes
+    path = best_structure(
+        codes, emissions, sites, code, decoder.class_weight, decoder.min_intron, decoder.utr, decoder.intron_lengths
+    ).classes
     edges = np.flatnonzero(np.diff(np.concatenate([[0], (path > 0).astype(np.int8), [0]])))
     genes = []
     for start, end in edges.reshape(-1, 2):
@@ -132,6 +151,7 @@ def decode_structures(codes, emissions, sites, code: int, decoder: StructureDeco
         gain = np.maximum(emissions[np.arange(start, end), labels], FLOOR).sum(dtype=np.float64)
         gain -= np.maximum(emissions[start:end, 0], FLOOR).sum(dtype=np.float64)
         score = decoder.class_weight * gain + _used_sites(sites, side, start, cds)
+        score += sum(decoder.length_score(high - low) for (_, low), (high, _) in itertools.pairwise(cds))
         cds = [(int(start) + a, int(start) + b, phase) for (a, b), phase in zip(cds, phases, strict=True)]
         exons = [(int(start) + a, int(start) + b) for a, b in exons]
         genes.append({"strand": "+-"[side], "cds": cds, "exons": exons, "score": float(score)})

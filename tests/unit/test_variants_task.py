@@ -1,0 +1,128 @@
+"""Files of variants scored: each column by an independent way, in a genome alone and among others."""
+
+import numpy as np
+import pandas as pd
+import pysam
+import pytest
+from helpers.genomes import genome_of
+from helpers.models import random_codes, small_model
+
+from dnalm.io.composite import merge_genomes
+from dnalm.io.fasta import load_genome
+from dnalm.io.tables import write_json, write_parquet
+from dnalm.sequence.splits import SPLITS
+from dnalm.tasks.joint_likelihood import JointLikelihood
+from dnalm.tasks.substitutions import Expectations
+from dnalm.tasks.variants import Scorer, score_file
+from dnalm.variants.coding import read_coding
+
+WINDOW, FLANK = 64, 40
+HEAD = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
+def features_of_gene(start, end, strand="+"):
+    row = {"contig": "c0", "start": start, "end": end, "strand": strand, "type": "CDS", "phase": 0, "id": "g1"}
+    return pd.DataFrame([row | {"parent": "", "attributes": '{"gene": "abc"}'}])
+
+
+@pytest.fixture
+def genome():
+    codes = random_codes(4, 300)
+    codes[99:129] = [0, 3, 2] + [1, 1, 1] * 8 + [3, 0, 0]  # ATG, eight CCC, TAA
+    return genome_of(codes, random_codes(5, 80))
+
+
+def letter(genome, position):
+    return "ACGT"[genome.codes[position] & 7]
+
+
+def records(genome):
+    """A substitution in the gene, one outside, a deletion, an insertion of two alternatives, and a wrong REF."""
+    wrong = "A" if letter(genome, 60) != "A" else "C"
+    alt = "T" if letter(genome, 40) != "T" else "G"
+    return [
+        ("c0", 41, letter(genome, 40), alt),
+        ("c0", 61, wrong, "T" if wrong != "T" else "G"),
+        ("c0", 103, "C", "A,CAA"),
+        ("c0", 200, letter(genome, 199) + letter(genome, 200), letter(genome, 199)),
+    ]
+
+
+def scored(tmp_path, genome, whole=None, first=0, **options):
+    """The rows of a scored file, and its path."""
+    whole = whole or genome
+    path = tmp_path / "in.vcf"
+    path.write_text(HEAD + "".join(f"{c}\t{p}\t.\t{r}\t{a}\t.\t.\t.\n" for c, p, r, a in records(genome)))
+    model = small_model(whole)
+    labels = np.full(len(whole.codes), SPLITS.index("test"), dtype=np.int8)
+    coding = read_coding(genome, features_of_gene(99, 129))
+    expected, joint = Expectations(model, whole, WINDOW), JointLikelihood(model, whole, FLANK)
+    outputs = {"vcf": "out.vcf.gz", "parquet": "out.parquet", "rejects": "rejects.tsv", "summary": "summary.tsv"}
+    outputs = {key: tmp_path / name for key, name in outputs.items()}
+    score_file(Scorer(genome, whole, expected, joint, coding, labels, **options), path, outputs)
+    return pd.read_parquet(outputs["parquet"]), outputs, (expected, joint, first)
+
+
+def check(table, genome, expected, joint, first):
+    for row in table[table["flag"] == ""].itertuples():
+        place = row.position + first
+        if row.kind == "snv":
+            logp = expected.at(np.array([place]))[0]
+            assert row.llr == pytest.approx(logp["ACGT".index(row.alt)] - logp["ACGT".index(row.ref)], abs=1e-5)
+            p = np.exp(logp.astype(float))
+            assert row.entropy == pytest.approx(-(p * np.log2(p)).sum(), abs=1e-4) and np.isnan(row.joint)
+        else:
+            want = joint.ratios([place], [row.ref], [row.alt])[0]
+            assert row.joint == pytest.approx(want, abs=1e-4) and np.isnan(row.llr)
+
+
+def test_every_column_of_the_table(tmp_path, genome):
+    table, _, parts = scored(tmp_path, genome)
+    assert list(table["kind"]) == ["snv", "snv", "snv", "insertion", "deletion"]
+    assert list(table["flag"]) == ["", "ref_mismatch", "", "", ""]
+    assert list(table["split"]) == ["test", "", "test", "test", "test"]
+    assert list(table["consequence"]) == [
+        "intergenic_variant", "", "missense_variant", "frameshift_variant", "intergenic_variant",
+    ]  # fmt: skip
+    assert (table.loc[2, ["ref_aa", "codon_number", "alt_aa", "gene"]] == ["P", 2, "T", "abc"]).all()
+    check(table, genome, *parts)
+
+
+def test_the_file_that_comes_out(tmp_path, genome):
+    table, outputs, _ = scored(tmp_path, genome)
+    with pysam.VariantFile(outputs["vcf"]) as file:
+        found = list(file)
+    assert [(r.pos, r.ref) for r in found] == [(p, r) for _, p, r, _ in records(genome)]
+    assert found[0].info["DNALM_LLR"][0] == pytest.approx(table["llr"][0], rel=1e-3)
+    assert found[1].info["DNALM_FLAG"] == ("ref_mismatch",) and found[1].info["DNALM_LLR"] == (None,)
+    assert found[2].info["DNALM_CHANGE"] == ("P2T", "P2fs") and found[2].info["DNALM_GENE"] == ("abc", "abc")
+    assert found[2].info["DNALM_JOINT"][1] == pytest.approx(table["joint"][3], rel=1e-3)
+    summary = pd.read_csv(outputs["summary"], sep="\t").set_index(["group", "name"])
+    assert summary["alleles"].to_dict() == {
+        ("consequence", "frameshift_variant"): 1, ("consequence", "intergenic_variant"): 2,
+        ("consequence", "missense_variant"): 1, ("kind", "deletion"): 1, ("kind", "insertion"): 1, ("kind", "snv"): 2,
+        ("not scored", "ref_mismatch"): 1,
+    }  # fmt: skip
+    assert summary.loc[("kind", "snv"), "mean_llr"] == pytest.approx(table["llr"].mean(), rel=1e-4)
+    assert len(pd.read_csv(outputs["rejects"], sep="\t")) == 0
+
+
+def test_joint_ratios_of_all_or_of_none(tmp_path, genome):
+    assert scored(tmp_path, genome, which="all")[0]["joint"].notna().tolist() == [True, False, True, True, True]
+    assert not scored(tmp_path, genome, which="none")[0]["joint"].notna().any()
+
+
+def test_a_genome_among_others_is_scored_in_its_place(tmp_path, genome):
+    """Positions of the file are those of one genome, the model knows both end to end."""
+    for name, one in (("other", genome_of(random_codes(8, 150), name="other")), ("g", genome)):
+        folder = tmp_path / name
+        folder.mkdir()
+        np.save(folder / "codes.npy", one.codes)
+        write_parquet(one.contigs, folder / "contigs.parquet")
+        write_parquet(features_of_gene(99, 129), folder / "features.parquet")
+        write_json({"name": name, "digest": one.digest}, folder / "genome.json")
+    merge_genomes("both", [tmp_path / "other", tmp_path / "g"], tmp_path / "both")
+    whole = load_genome(tmp_path / "both")
+    table, _, parts = scored(tmp_path, load_genome(tmp_path / "g"), whole, first=150)
+    check(table, genome, *parts)
+    assert table["consequence"][2] == "missense_variant" and table["contig"][0] == "c0"

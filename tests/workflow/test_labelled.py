@@ -1,0 +1,67 @@
+"""Variants with labels through the workflow: a made-up table from the file to the figure, and the shipped studies."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from Bio import SeqIO
+from helpers.workflow import checkout, planned, snakemake
+
+from dnalm.io.provenance import ROOT
+from dnalm.io.tables import METRIC_COLUMNS
+
+FOLDER = "results/labelled/variants/labelled"
+STUDY = ("--configfile", "tests/config/labelled.yaml")
+
+
+def made_up(path):
+    """Variants whose score tells, with some noise, whether they are bad; one has a wrong REF, one no label."""
+    record = ROOT / "resources" / "genomes" / "chlamydia_trachomatis_d_uw3cx"
+    (source,) = [p for p in record.iterdir() if ".gb" in p.name]
+    with gzip.open(source, "rt") as file:
+        sequence = str(next(SeqIO.parse(file, "genbank")).seq[:60_000])
+    rng = np.random.default_rng(1)
+    pos = np.sort(rng.choice(np.arange(60_000), 400, replace=False))
+    ref = np.array([sequence[p] for p in pos])
+    alt = np.array([rng.choice([b for b in "ACGT" if b != r]) for r in ref])
+    score = rng.normal(size=400)
+    effect = np.where(score + 0.7 * rng.normal(size=400) > 0, "bad", "good").astype(object)
+    effect[7] = "unknown"
+    ref[9] = alt[9]
+    alt[9] = next(b for b in "ACGT" if b not in (ref[9], sequence[pos[9]]))
+    table = pd.DataFrame({"pos": pos + 1, "ref": ref, "alt": alt, "effect": effect, "score": score})
+    table.to_csv(path, index=False)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = checkout(tmp_path_factory.mktemp("labelled"))
+    made_up(folder / "made_up.csv")
+    targets = [f"{FOLDER}/made_up.metrics.tsv", "results/labelled/figures/labelled_made_up.svg"]
+    snakemake(folder, *STUDY, "--", *targets)
+    return folder
+
+
+def test_from_a_table_to_metrics_and_a_figure(project):
+    metrics = pd.read_csv(project / FOLDER / "made_up.metrics.tsv", sep="\t")
+    assert list(metrics.columns) == METRIC_COLUMNS and set(metrics["dataset"]) == {"made_up"}
+    value = metrics.set_index(["stratum", "method", "metric"])["value"]
+    assert value["all", "dnalm_labelled", "auroc"] > 0.8 and value["all", "majority", "auroc"] < 0.6
+    left = pd.read_csv(project / FOLDER / "made_up.left_out.tsv", sep="\t")
+    assert dict(zip(left["line"], left["reason"], strict=True)) == {9: "no_label", 11: "ref_mismatch"}
+    facts = pd.read_csv(project / FOLDER / "made_up.facts.tsv", sep="\t")
+    assert "Made up for a test" in set(facts["text"])
+    assert "Made up for a test" in (project / "results/labelled/logs/labelled_variants/made_up.log").read_text()
+
+
+def test_no_language_model_is_trained_for_it(project):
+    assert not (project / "results/labelled/pretrain").exists()
+    text = snakemake(project, *STUDY, "-n", "--", f"{FOLDER}/made_up.metrics.tsv")
+    assert "Nothing to be done" in text
+
+
+@pytest.mark.parametrize("study", ["brca1", "tb_resistance"])
+def test_shipped_studies_are_whole(project, study):
+    jobs = planned(snakemake(project, "--configfile", f"config/{study}.yaml", "-n"))
+    assert {"labelled_variants", "figure_labelled", "report", "pretrain"} <= jobs

@@ -1,0 +1,56 @@
+"""Log-likelihood ratios of substitutions by counting: the Markov mixture of both directions, and flank counts."""
+
+import numpy as np
+import torch
+
+from dnalm.baselines.flanks import FLANKS
+from dnalm.baselines.markov import ORDERS, Counted, chain, count_around, held_out
+from dnalm.baselines.mixture import Mixture, last_two
+from dnalm.models.memory import NgramMemory
+from dnalm.sequence.splits import final_intervals, split_intervals
+
+
+def counted_ratios(genome, splits, choices: dict, split: str, final: bool = False):
+    """Ratios of A C G T against the reference base, at all bases of a split.
+
+    Parameters
+    ----------
+    choices : dict
+        What `dnalm.baselines.language.language_baselines` chose: smoothing, and weights of the mixture.
+    final : bool
+        Whether the validation blocks are counted too.
+
+    Returns
+    -------
+    intervals : int64 (n, 2)
+    ratios : dict of method to float32 (bases, 4), in nats; NaN at an N
+    """
+    counted = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
+    memory = NgramMemory.from_genomes([genome], [counted], ORDERS, FLANKS)
+    mixture = Mixture.load(list(choices["smoothing"].values()), choices["mixture"])
+    intervals, allowed = held_out(genome, splits, split)
+    columns: dict[str, list] = {"markov_mixture": [], "flank_counts": []}
+    for piece in count_around(memory, genome, intervals, allowed):
+        columns["markov_mixture"].append(_against_reference(both_directions(mixture, piece), piece.target))
+        flanks = np.log(chain(piece.flanks, choices["flank_smoothing"])[:, -1])
+        columns["flank_counts"].append(_against_reference(flanks, piece.target))
+    return intervals, {method: np.concatenate(parts) for method, parts in columns.items()}
+
+
+@torch.inference_mode()
+def both_directions(mixture: Mixture, piece: Counted) -> np.ndarray:
+    """Sum of the log-probabilities (bases, 4) that the mixture gives a base from what is before it and from behind it.
+
+    What stands on one side says nothing of the other once the base is known; the bases' own frequency, which counts
+    twice then, differs little between them.
+    """
+    flipped = np.where(piece.target < 4, 3 - piece.target, 4)[::-1]
+    ahead = mixture.logits(*mixture.inputs(piece.forward, last_two(piece.target))).log_softmax(-1).numpy()
+    reverse = np.ascontiguousarray(piece.reverse[::-1, :, ::-1])
+    behind = mixture.logits(*mixture.inputs(reverse, last_two(flipped))).log_softmax(-1).numpy()
+    return ahead + behind[::-1, ::-1]
+
+
+def _against_reference(logp: np.ndarray, target: np.ndarray) -> np.ndarray:
+    own = np.take_along_axis(logp, np.minimum(target, 3)[:, None].astype(np.int64), 1)
+    return np.where(target[:, None] < 4, logp - own, np.nan).astype(np.float32)

@@ -1,0 +1,88 @@
+"""Changes between related genomes beside simulated ones, with all that scorers may know of them."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from dnalm.baselines.kmer_lookup import unseen_words
+from dnalm.errors import InputError
+from dnalm.io.fasta import Genome
+from dnalm.sequence.splits import final_intervals, split_intervals
+from dnalm.tasks.substitutions import TILE, Expectations
+from dnalm.tasks.tolerance import language_features
+from dnalm.training.progress import Progress
+from dnalm.variants.coding import CodingSequences
+from dnalm.variants.simulated import blocks_of_genes, folds_of, match_controls
+from dnalm.variants.tolerance import annotated_distance, annotated_features
+
+log = logging.getLogger(__name__)
+
+
+def matched_changes(
+    genome: Genome, coding: CodingSequences, found: pd.DataFrame, callable_: np.ndarray, settings: dict, seed: int
+) -> pd.DataFrame:
+    """The table of `dnalm.variants.simulated.match_controls`, with ``block`` and ``fold``.
+
+    Parameters
+    ----------
+    found : DataFrame
+        The table of `dnalm.variants.observed.Differences`: what counts is matched, nothing that differs is a control.
+    callable_ : bool (length,)
+        Where a difference would have counted.
+    settings : dict
+        ``block`` bases, ``folds``.
+
+    Raises
+    ------
+    InputError
+        If there are no pairs, or fewer blocks than folds.
+    """
+    free = callable_.copy()
+    free[found["position"]] = False
+    table = match_controls(genome, coding, found[found["reason"] == ""], free, seed)
+    table["block"] = blocks_of_genes(genome, coding, table, settings["block"])
+    table["fold"] = folds_of(table["block"].to_numpy(), settings["folds"], seed)
+    if (blocks := table["block"].nunique()) < settings["folds"]:
+        raise InputError(
+            f"{len(table) // 2} matched differences in {blocks} blocks are too few for {settings['folds']} folds",
+            "variants.observed",
+            "Use a relative that is further away (and preset asm20), smaller blocks, or fewer folds",
+        )
+    return table
+
+
+def with_features(
+    table: pd.DataFrame, genome: Genome, whole: Genome, coding: CodingSequences, features: pd.DataFrame,
+    expected: Expectations, splits: pd.DataFrame, final: bool,
+) -> pd.DataFrame:  # fmt: skip
+    """The table with what the annotation and the language model say, ``kmer_lookup``, and ``read``.
+
+    That is whether the language model was trained there.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `matched_changes`.
+    genome, whole : Genome
+        The reference, and the genome of the study that it is a part of, or is.
+    coding, features
+        Of the reference.
+    expected : Expectations
+        Of ``whole``.
+    final : bool
+        Whether the model was trained on validation blocks too.
+    """
+    first = whole.span(genome.name)[0] if whole is not genome else 0
+    position, alt = table["position"].to_numpy(), table["alt"].to_numpy()
+    training = np.zeros(len(whole.codes), dtype=bool)
+    for start, end in final_intervals(whole, splits) if final else split_intervals(whole, splits, "train"):
+        training[start:end] = True
+    distance = annotated_distance(genome, features, training[first : first + len(genome.codes)])
+    progress = Progress(len(np.unique(expected.tiles_of(position + first))) * TILE, "bases", log)
+    parts = [
+        table.reset_index(drop=True), annotated_features(coding, distance, position, alt),
+        language_features(expected, whole, position + first, alt, progress),
+    ]  # fmt: skip
+    lookup = unseen_words(whole, training, position + first, alt)
+    return pd.concat(parts, axis=1).assign(read=training[position + first], kmer_lookup=lookup)

@@ -1,0 +1,189 @@
+"""Variants in, variants out: a file of variants scored by the language model, batch by batch.
+
+Substitutions of one base have a two-sided log-likelihood ratio, which needs one pass over the genome and not one per
+variant; all others have a joint one, with a pass each. Memory does not grow with the file.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from dnalm.io.fasta import Genome
+from dnalm.io.tables import atomic_path, write_tsv
+from dnalm.io.vcf import open_variants
+from dnalm.io.vcf_write import InfoField, VariantWriter
+from dnalm.sequence.alphabet import encode
+from dnalm.sequence.splits import SPLITS
+from dnalm.tasks.joint_likelihood import JointLikelihood
+from dnalm.tasks.substitutions import Expectations, entropy, likelihood_ratios
+from dnalm.training.progress import short
+from dnalm.variants.consequence import consequences
+
+log = logging.getLogger(__name__)
+FIELDS = [
+    InfoField("DNALM_LLR", "Log-likelihood ratio of the alternative base given both sides, in nats"),
+    InfoField("DNALM_JOINT", "Log-likelihood ratio of the sequence with the variant, mean of both strands, in nats"),
+    InfoField("DNALM_ENTROPY", "Entropy in bits of what is expected at the base given both sides"),
+    InfoField("DNALM_CSQ", "Most severe consequence by the annotation of the study", "String"),
+    InfoField("DNALM_GENE", "Gene of the consequence", "String"),
+    InfoField("DNALM_CHANGE", "Amino acids before and after, with the number of the codon", "String"),
+    InfoField("DNALM_SPLIT", "Part of the study that the place is in: train, validation, test or gap", "String"),
+]
+
+
+@dataclass
+class Scorer:
+    """What scores the variants of one genome of a study.
+
+    ``whole`` is the genome that the model knows: the study's, of which ``genome`` is one part. ``first`` is the
+    part's first global position in it. ``splits`` (int8 per global position of ``whole``) are labels of
+    `dnalm.sequence.splits.split_labels`, None without.
+    """
+
+    genome: Genome
+    whole: Genome
+    expected: Expectations
+    joint: JointLikelihood
+    coding: object
+    splits: np.ndarray | None = None
+    which: str = "others"
+
+    def __post_init__(self):
+        self.first = self.whole.span(self.genome.name)[0] if self.whole is not self.genome else 0
+
+    def score(self, alleles: pd.DataFrame) -> pd.DataFrame:
+        """One row per allele: ``llr``, ``joint``, ``entropy`` (NaN without), ``split``, and its consequence."""
+        usable = (alleles["flag"] == "").to_numpy()
+        place = alleles["position"].to_numpy() + self.first
+        single = usable & (alleles["kind"] == "snv").to_numpy()
+        table = pd.DataFrame({"llr": np.nan, "joint": np.nan, "entropy": np.nan}, index=alleles.index, dtype=np.float32)
+        logp = self.expected.at(place[single])
+        ratios = likelihood_ratios(logp, self.whole.codes[place[single]])
+        alternative = encode("".join(alleles["alt_bases"][single]))
+        table.loc[single, "llr"] = ratios[np.arange(len(ratios)), alternative]
+        table.loc[single, "entropy"] = entropy(logp).astype(np.float32)
+        also = {"others": usable & ~single, "all": usable, "none": np.zeros_like(usable)}[self.which]
+        ref, alt = (list(alleles[column][also]) for column in ("ref", "alt_bases"))
+        table.loc[also, "joint"] = self.joint.ratios(place[also], ref, alt).astype(np.float32)
+        at = np.clip(place, 0, len(self.whole.codes) - 1)
+        table["split"] = np.where(usable, np.array(SPLITS)[self.splits[at]], "") if self.splits is not None else ""
+        told = consequences(self.genome, self.coding, alleles)
+        return pd.concat([table, told], axis=1)
+
+
+def score_file(scorer: Scorer, vcf, outputs: dict, aliases=None, max_length: int = 50) -> None:
+    """Score a VCF or BCF file.
+
+    Parameters
+    ----------
+    outputs : dict
+        Paths: ``vcf`` (``.vcf.gz``, an index comes beside it), ``parquet`` (one row per allele), ``rejects`` (lines
+        that were no records) and ``summary`` (alleles by kind, reason of having no score, and consequence).
+    """
+    file = open_variants(vcf, scorer.genome, aliases, max_length)
+    summary, records = Summary(), 0
+    with VariantWriter(outputs["vcf"], file.header, scorer.genome, FIELDS) as out, _Rows(outputs["parquet"]) as rows:
+        for batch in file.batches():
+            scores = scorer.score(batch.alleles)
+            out.write(batch, _info(scores))
+            rows.write(_row_table(batch, scores))
+            summary.add(batch.alleles, scores)
+            records += len(batch.lines)
+            log.info("%s records", short(records))
+    for reason, number in file.rejected.items():
+        log.warning("%s: %d lines were no records: %s", vcf, number, reason)
+    table = summary.table(file.rejected)
+    alleles = {group: int(n) for group, n in table.groupby("group")["alleles"].sum().items()}
+    log.info(
+        "%s: %d records, %d alleles scored, %d not", vcf, records, alleles.get("kind", 0), alleles.get("not scored", 0)
+    )
+    write_tsv(table, outputs["summary"])
+    write_tsv(file.rejects, outputs["rejects"])
+
+
+class Summary:
+    """Counts of alleles and sums of their scores, batch by batch."""
+
+    def __init__(self):
+        self._sums: dict[tuple[str, str], np.ndarray] = {}
+
+    def add(self, alleles: pd.DataFrame, scores: pd.DataFrame) -> None:
+        """Count a batch."""
+        usable = alleles["flag"] == ""
+        self._count("kind", alleles["kind"][usable].astype(object), scores)
+        self._count("not scored", alleles["flag"][~usable], scores)
+        self._count("consequence", scores["consequence"][usable], scores)
+        self._count("duplicate", alleles["duplicate"][alleles["duplicate"]].map({True: "yes"}), scores)
+
+    def _count(self, group: str, names: pd.Series, scores: pd.DataFrame) -> None:
+        for name, rows in names.groupby(names, sort=False):
+            llr, joint = (scores.loc[rows.index, column].dropna() for column in ("llr", "joint"))
+            sums = np.array([len(rows), llr.sum(), len(llr), joint.sum(), len(joint)])
+            self._sums[group, name] = self._sums.get((group, name), 0) + sums
+
+    def table(self, rejected: dict[str, int]) -> pd.DataFrame:
+        """Columns group, name, alleles, mean_llr, mean_joint (nats); lines without a record count as alleles."""
+        rows = []
+        for (group, name), (alleles, llr, n_llr, joint, n_joint) in sorted(self._sums.items()):
+            means = (llr / n_llr if n_llr else np.nan, joint / n_joint if n_joint else np.nan)
+            rows.append((group, name, int(alleles), *means))
+        rows += [("no record", reason, number, np.nan, np.nan) for reason, number in sorted(rejected.items())]
+        return pd.DataFrame(rows, columns=["group", "name", "alleles", "mean_llr", "mean_joint"])
+
+
+def _info(scores: pd.DataFrame) -> dict:
+    after = scores["alt_aa"].where(scores["consequence"] != "frameshift_variant", "fs")
+    change = np.where(scores["ref_aa"] != "", scores["ref_aa"] + scores["codon_number"].astype(str) + after, None)
+    return {
+        "DNALM_LLR": scores["llr"],
+        "DNALM_JOINT": scores["joint"],
+        "DNALM_ENTROPY": scores["entropy"],
+        "DNALM_CSQ": scores["consequence"].replace("", None),
+        "DNALM_GENE": scores["gene"].replace("", None),
+        "DNALM_CHANGE": change,
+        "DNALM_SPLIT": scores["split"].replace("", None),
+    }
+
+
+def _row_table(batch, scores) -> pd.DataFrame:
+    record = batch.alleles["record"].to_numpy()
+    own = pd.DataFrame({
+        "line": batch.alleles["line"].to_numpy(),
+        "chrom": [batch.lines[i][0] for i in record],
+        "pos": batch.positions[record],
+        "id": [batch.lines[i][2] for i in record],
+        "vcf_ref": [batch.lines[i][3] for i in record],
+    })  # fmt: skip
+    columns = ["contig", "position", "ref", "alt_bases", "kind", "flag", "duplicate"]
+    alleles = batch.alleles[columns].rename(columns={"alt_bases": "alt"}).reset_index(drop=True)
+    alleles["kind"] = alleles["kind"].astype(object).where(alleles["kind"].notna(), "")
+    return pd.concat([own, alleles, scores.reset_index(drop=True)], axis=1)
+
+
+class _Rows:
+    """A Parquet file that is written table by table and appears when all are there."""
+
+    def __init__(self, path):
+        self._path, self._writer = path, None
+
+    def __enter__(self):
+        self._scratch = atomic_path(self._path)
+        self._temporary = self._scratch.__enter__()
+        return self
+
+    def write(self, table: pd.DataFrame) -> None:
+        rows = pa.Table.from_pandas(table, preserve_index=False)
+        if self._writer is None:
+            self._writer = pyarrow.parquet.ParquetWriter(self._temporary, rows.schema, compression="zstd")
+        self._writer.write_table(rows.cast(self._writer.schema))
+
+    def __exit__(self, kind, error, trace):
+        if self._writer is None and kind is None:
+            pd.DataFrame(columns=["line"]).to_parquet(self._temporary)
+        elif self._writer:
+            self._writer.close()
+        self._scratch.__exit__(kind, error, trace)

@@ -1,0 +1,129 @@
+"""Variants with labels, described: consequence, gene, residues and codons, from the table itself or from an annotation.
+
+What is added is the same wherever it comes from: ``_consequence`` (a short lower-case name), ``_rank`` (1 is the most
+severe), ``_gene``, ``_ref_aa``, ``_alt_aa``, ``_residue`` (number of the codon, 0 for none), ``_place`` (position in
+the codon, 0 for none), ``_usage`` (log-ratio of how often the codons after and before are used, 0 for none),
+``_reverse`` (whether it is read in reverse), ``_donor`` and ``_acceptor`` (`dnalm.variants.splicing.relative`).
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from dnalm.errors import InputError
+from dnalm.sequence.alphabet import LETTERS
+from dnalm.variants.amino_acids import numbered
+from dnalm.variants.coding import CodingSequences
+from dnalm.variants.consequence import consequences
+from dnalm.variants.splicing import exon_ends, hgvs_positions, relative
+from dnalm.variants.terms import CODONS
+
+
+def short_name(text: str) -> str:
+    """A value as a name of the metrics table: lower case, without `_variant`; 5' UTR is 5_utr."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower().removesuffix("_variant")).strip("_") or "none"
+
+
+def describe(table: pd.DataFrame, settings: dict, genome, coding: CodingSequences | None) -> pd.DataFrame:
+    """The table of `dnalm.io.labelled.read_labelled` with what the module says.
+
+    Raises
+    ------
+    InputError
+        If there are neither consequences in the table nor an annotation, or a consequence is not in their order.
+    """
+    found = _annotated(table, genome, coding) if coding is not None and len(coding.table) else _unknown(table)
+    if settings.get("consequence"):
+        found |= _given_consequences(table, settings["consequence"])
+    if "_consequence" not in found:
+        raise InputError(
+            "the genome has no annotation, and the table no column of consequences", "variants.labelled: consequence",
+            "Name the column and the order of its values",
+        )  # fmt: skip
+    if settings.get("amino_acids"):
+        names = settings["amino_acids"]
+        found |= {f"_{side}_aa": table[names[side]].str.strip().str.upper().to_numpy() for side in ("ref", "alt")}
+        if names.get("position"):
+            number = pd.to_numeric(table[names["position"]], errors="coerce").fillna(0)
+            found["_residue"] = number.to_numpy(np.int64)
+    if settings.get("gene"):
+        found["_gene"] = table[settings["gene"]].to_numpy()
+    if settings.get("transcript_position"):
+        found |= _from_hgvs(table, settings["transcript_position"])
+    return table.assign(**found)
+
+
+def _unknown(table: pd.DataFrame) -> dict:
+    size = len(table)
+    texts = {name: np.full(size, "", dtype=object) for name in ("_gene", "_ref_aa", "_alt_aa")}
+    zeros = {name: np.zeros(size, dtype=np.int64) for name in ("_residue", "_place", "_donor", "_acceptor")}
+    return {**texts, **zeros, "_usage": np.zeros(size), "_reverse": np.zeros(size, dtype=bool)}
+
+
+def _annotated(table: pd.DataFrame, genome, coding: CodingSequences) -> dict:
+    letters = np.array(list(LETTERS))
+    alleles = pd.DataFrame(
+        {"position": table["_position"], "ref": letters[table["_ref"]], "alt_bases": letters[table["_alt"]]}
+    )
+    said = consequences(genome, coding, alleles)
+    counts = np.bincount(coding.codons, minlength=len(CODONS))[:64] + 1.0
+    usage = dict(zip(CODONS, np.log(counts / counts.sum()), strict=False))
+    before, after = (said[name].map(usage).to_numpy(np.float64) for name in ("ref_codon", "alt_codon"))
+    return _unknown(table) | {
+        "_consequence": np.array([short_name(term) for term in said["consequence"]], dtype=object),
+        "_rank": said["consequence_rank"].to_numpy(np.int64), "_gene": said["gene"].to_numpy(object),
+        "_ref_aa": said["ref_aa"].to_numpy(object), "_alt_aa": said["alt_aa"].to_numpy(object),
+        "_residue": said["codon_number"].to_numpy(np.int64), "_place": said["codon_position"].to_numpy(np.int64),
+        "_usage": np.nan_to_num(after - before), "_reverse": said["strand"].eq("-").to_numpy(),
+        **_from_introns(table["_position"].to_numpy(), coding),
+    }  # fmt: skip
+
+
+def _from_introns(position: np.ndarray, coding: CodingSequences) -> dict:
+    """Distances from the ends of the introns between coding parts; nothing in genomes without."""
+    near = {"_donor": np.zeros(len(position), np.int64), "_acceptor": np.zeros(len(position), np.int64)}
+    best = np.full(len(position), np.inf)
+    for parts, strand in zip(coding.table["parts"], coding.table["strand"], strict=True):
+        if len(parts) < 2:
+            continue
+        reverse = strand == "-"
+        donors = parts[:-1, 0] - 1 if reverse else parts[:-1, 1]
+        acceptors = parts[1:, 1] if reverse else parts[1:, 0] - 1
+        mine = np.flatnonzero((position >= parts.min() - 50) & (position < parts.max() + 50))
+        places = [relative(position[mine], ends, reverse, kind) for ends, kind in ((donors, True), (acceptors, False))]
+        distance = np.minimum(*np.abs(places))
+        closer = distance < best[mine]
+        best[mine[closer]] = distance[closer]
+        near["_donor"][mine[closer]], near["_acceptor"][mine[closer]] = (place[closer] for place in places)
+    return near
+
+
+def _from_hgvs(table: pd.DataFrame, column: str) -> dict:
+    position = table["_position"].to_numpy()
+    donors, acceptors, reverse = exon_ends(position, *hgvs_positions(table[column]))
+    return {
+        "_donor": relative(position, donors, reverse, True), "_acceptor": relative(position, acceptors, reverse, False),
+        "_reverse": np.full(len(table), reverse),
+    }  # fmt: skip
+
+
+def _given_consequences(table: pd.DataFrame, given: dict) -> dict:
+    text = table[given["column"]].str.strip()
+    rank = {value: i for i, value in enumerate(given["order"], 1)}
+    if missing := sorted(set(text) - set(rank)):
+        raise InputError(
+            f"consequences {', '.join(map(repr, missing[:5]))} are not in its order",
+            "variants.labelled: consequence.order", "List all values of the column, the most severe first",
+        )  # fmt: skip
+    return {
+        "_consequence": np.array([short_name(value) for value in text], dtype=object),
+        "_rank": text.map(rank).to_numpy(np.int64),
+    }
+
+
+def is_missense(table: pd.DataFrame) -> np.ndarray:
+    """Rows (n,) that put one amino acid in the place of another."""
+    before, after = numbered(table["_ref_aa"]), numbered(table["_alt_aa"])
+    start = table["_consequence"].isin(["start_lost", "start_retained"]).to_numpy()
+    return (before >= 0) & (after >= 0) & (before != after) & ~start

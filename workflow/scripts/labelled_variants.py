@@ -1,0 +1,33 @@
+"""Learn from variants with labels, predict groups that were held out, and judge every method."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from dnalm.evaluate.labelled import evaluate_labelled, folds_digest
+from dnalm.io.fasta import load_genome
+from dnalm.io.tables import write_comparisons, write_metrics, write_parquet, write_tsv
+from dnalm.logs import start_log
+from dnalm.tasks.labelled import facts, find_files, predict, predictions, prepare, save_model
+from dnalm.tasks.labelled_language import language_of
+from dnalm.variants.coding import read_coding
+
+start_log(snakemake)
+p, s, out = snakemake.params, snakemake.params.settings, snakemake.output
+genome, name = load_genome(p.genome), snakemake.wildcards.labelled
+coding = read_coding(genome, pd.read_parquet(Path(p.genome) / "features.parquet"))
+language = language_of(Path(snakemake.input.model[0]).parent, genome, p.window) if snakemake.input.model else None
+files = find_files(s, f"variants.labelled.{name}", genome)
+data = prepare(genome, settings=s, seed=p.seed, coding=coding, language=language, **files)
+fitted, raw = predict(data, s, p.seed)
+table = predictions(data, fitted, raw)
+write_parquet(table, out.parquet)
+write_tsv(data.left_out, out.left_out)
+write_tsv(pd.DataFrame(facts(data, s), columns=["about", "text"]), out.facts)
+save_model(data, s, p.seed, out.model, terms=s["terms"])
+common = {"study": p.study, "stage": "variants", "dataset": name, "split": "test", "splits_sha256": folds_digest(table)}
+unit = f"{s['unit']} bp" if s["unit"] else "group"
+settings = {"bootstrap": p.bootstrap, "unit": unit, "precision": s["precision"]}
+rows, pairs = evaluate_labelled(table, raw, fitted, settings, p.seed, common)
+write_metrics(rows, out.metrics)
+write_comparisons(pairs, out.comparisons)
