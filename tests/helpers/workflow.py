@@ -40,7 +40,7 @@ def start(folder, *command):
 def snakemake(folder, *arguments, ok=True):
     command = [f"{sys.prefix}/bin/snakemake", "--cores", "2", "--workflow-profile", "profiles/default", *arguments]
     process = start(folder, *command)
-    text = process.communicate(timeout=400)[0]
+    text = process.communicate(timeout=900)[0]
     assert (process.returncode == 0) is ok, text[-5000:]
     return text
 
