@@ -13,7 +13,7 @@ export PYTHONHASHSEED := 0
 # One job a core: libraries must not start threads of their own.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup run test lint format bench bench-lm bench-variants verify unlock estimate docs showcase showcase-compare showcase-few-labels ship-model dry-run clean
+.PHONY: help setup run test lint format bench bench-lm bench-variants bench-genomes bench-download verify unlock estimate docs showcase showcase-compare showcase-few-labels ship-model dry-run clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -73,14 +73,20 @@ bench: setup ## measure speed and memory of the library's core (results/benchmar
 bench-lm: setup ## language models against Hugging Face's: speed, memory, time to quality (half an hour)
 	$(BIN)/python benchmarks/lm.py
 
+bench-download: setup ## verified downloads against curl and sha256sum, on loopback (a minute)
+	$(BIN)/python benchmarks/download.py
+
 bench-variants: setup ## variants scored per second, against masked models, and memory of a large file (some minutes)
 	$(BIN)/python benchmarks/variants.py
+
+bench-genomes: setup ## time and memory of all stages before training, up to 3.1 Gb (twenty minutes, 20 GB of disk)
+	$(BIN)/python benchmarks/genomes.py
 
 verify: setup ## compare results/STUDY with config/expected/STUDY.tsv
 	$(BIN)/python -m dnalm.evaluate.verify results/$(STUDY)/all_metrics.tsv config/expected/$(STUDY).tsv
 
-estimate: setup ## time, memory and disk that CONFIG will need, before anything starts
-	$(BIN)/python -m dnalm.estimate --configfile $(CONFIG)
+estimate: setup ## time, memory and disk that CONFIG will need, before anything starts (BASES=4600000 before a download)
+	$(BIN)/python -m dnalm.estimate --configfile $(CONFIG) $(if $(BASES),--bases $(BASES))
 
 unlock: setup ## clear the lock that a killed run left behind
 	$(SNAKEMAKE) --unlock

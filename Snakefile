@@ -28,10 +28,12 @@ if STUDY.pretrain:
     include: "workflow/rules/tracks.smk"
     include: "workflow/rules/variants.smk"
     include: "workflow/rules/observed.smk"
+    include: "workflow/rules/samples.smk"
     include: "workflow/rules/few_labels.smk"
     include: "workflow/rules/compare.smk"
 
 
+include: "workflow/rules/labelled.smk"
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/results.smk"
@@ -48,6 +50,9 @@ wildcard_constraints:
     map="|".join(VARIANTS["maps"] if VARIANTS else []) or "none",
     labelled="|".join(LABELLED) or "none",
     observed="|".join(OBSERVED) or "none",
+    sample="|".join(SAMPLES) or "none",
+    planted="|".join(PLANTED) or "none",
+    compared="|".join(COMPARED) or "none",
 
 
 rule all:

@@ -7,6 +7,7 @@ import dataclasses
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -14,12 +15,15 @@ from helpers.genomes import genome_of
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dnalm.config import load_study
-from dnalm.io.annotation import features_table, read_genbank
+from dnalm.io.annotation import features_table, read_genbank, read_gff3
 from dnalm.io.fasta import read_fasta
+from dnalm.io.labelled import read_vcf
+from dnalm.io.labelled_alleles import place_alleles
 from dnalm.io.provenance import ROOT
 from dnalm.sequence.alphabet import encode
 from dnalm.tasks.labelled import OURS, WITHOUT, predict, prepare
 from dnalm.variants.coding import read_coding
+from dnalm.variants.consequence import consequences
 
 
 def data(name):
@@ -53,6 +57,73 @@ def test_brca1_exon_by_exon():
     assert roc_auc_score(y[missense], score[OURS][missense]) == pytest.approx(0.861, abs=0.006)
     assert roc_auc_score(y, score[f"{OURS}_logistic_no_align_gvgd"]) == pytest.approx(0.908, abs=0.004)
     assert roc_auc_score(y, score[WITHOUT]) > roc_auc_score(y, score["consequence_blosum62"]) > 0.81
+
+
+def disease(study, name):
+    """The genome of a study with the annotation that ships with dnalm, its gene models, and the settings of a set."""
+    config = load_study(yaml.safe_load((ROOT / "config" / f"{study}.yaml").read_text()))
+    ((genome, source),) = config.genomes.items()
+    contigs = list(read_fasta(data(source.file)))
+    lengths = {contig: len(sequence) for contig, sequence in contigs}
+    found = genome_of(encode(contigs[0][1]), code=source.genetic_code, circular=bool(source.circular), name=genome)
+    found = dataclasses.replace(found, contigs=found.contigs.assign(contig=contigs[0][0]))
+    features = features_table(read_gff3(ROOT / source.annotation, lengths, set()))
+    return found, read_coding(found, features), config.variants.model_dump(mode="json")["labelled"][name]
+
+
+def test_brca1_has_the_consequences_that_clinvar_gives():
+    """ClinVar's consequences are NCBI's, over all transcripts: ours, of one transcript, must be among them."""
+    genome, coding, settings = disease("clinvar_brca1", "clinvar")
+    gene = coding.table.iloc[0]
+    assert (gene["codons"], gene["has_start"], gene["has_stop"], len(gene["parts"])) == (1864, True, True, 22)
+    table = read_vcf(data(settings["vcf"]), genome, {"17": genome.contigs["contig"][0]})
+    placed = place_alleles(genome, np.zeros(len(table), int), table["position"], table["ref"], table["alt"], 43_000_000)
+    assert not placed["_mismatch"].any()
+    good = placed["_kind"] != ""
+    alleles = placed.loc[good, ["_position", "_ref_bases", "_alt_bases"]].set_axis(
+        ["position", "ref", "alt_bases"], axis=1
+    )
+    told, theirs = consequences(genome, coding, alleles)["consequence"], table.loc[good, "MC"]
+    for term, word, least, count in (
+        ("missense_variant", "missense_variant", 1.0, 6177), ("synonymous_variant", "synonymous_variant", 1.0, 1981),
+        ("stop_gained", "nonsense", 0.998, 645), ("splice_donor_variant", "splice_donor_variant", 1.0, 172),
+        ("splice_acceptor_variant", "splice_acceptor_variant", 0.995, 217),
+        # a frameshift that makes a stop codon at once is nonsense for ClinVar
+        ("frameshift_variant", "frameshift_variant|nonsense", 0.99, 2857), ("start_lost", "initiator_codon", 1.0, 9),
+    ):  # fmt: skip
+        mine = theirs[told == term]
+        assert len(mine) == count and mine.str.contains(word).mean() >= least, term
+
+
+def test_clinvar_brca1_exon_by_exon():
+    genome, coding, settings = disease("clinvar_brca1", "clinvar")
+    aliases = {"17": genome.contigs["contig"][0]}
+    study = prepare(genome, data(settings["vcf"]), settings | {"model": "logistic"}, 1, coding, aliases=aliases)
+    assert (len(study.label), study.label.sum(), len(set(study.group))) == (7291, 3795, 28)
+    counts = pd.crosstab(study.table["_consequence"], study.label)
+    assert counts.loc["frameshift"].tolist() == [0, 2695] and counts.loc["synonymous"].tolist() == [1617, 0]
+    assert counts.loc["missense"].tolist() == [368, 217]
+    assert not study.left_out["reason"].isin(["ref_mismatch", "bad_position", "unknown_contig"]).any()
+
+
+def test_mitochondria_are_read_with_their_own_code():
+    genome, coding, settings = disease("mitochondria", "mitochondria")
+    assert coding.table["kind"].value_counts().to_dict() == {"non_coding": 24, "coding": 13}
+    assert coding.table.loc[coding.table["kind"] == "coding", "has_start"].all()
+    also = [data(one["table"]) for one in settings["also"]]
+    lookup = {name: data(one["table"] or one["wig"]) for name, one in settings["lookup"].items()}
+    study = prepare(genome, data(settings["table"]), settings, 1, coding, also=also, lookup=lookup)
+    assert (len(study.label), study.label.sum(), len(set(study.group))) == (1858, 150, 38)
+    assert not study.left_out["reason"].isin(["ref_mismatch", "bad_position"]).any()
+    kind = study.table["_consequence"]
+    assert np.isfinite(study.published["mitotip"][kind == "trna"]).all() and np.isfinite(study.columns["phylop"]).all()
+    # the amino acids that ClinVar names for its own rows, in the genetic code of mitochondria
+    said = study.table["Protein change"].str.extract(r"^([A-Z])\d+([A-Z])$")
+    own = said[0].notna() & (kind == "missense") & study.table["_gene"].eq(study.table["Gene(s)"])
+    assert own.sum() > 300
+    assert (said[0] == study.table["_ref_aa"])[own].mean() > 0.99 and (said[1] == study.table["_alt_aa"])[
+        own
+    ].mean() > 0.99
 
 
 def test_tuberculosis_by_block():

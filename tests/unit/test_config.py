@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from dnalm.config import Study, load_study
-from dnalm.config_sections import Annotate, Evaluate, GenomeSource, Pretrain, Region, Section, Splits, Tokens
+from dnalm.config_base import Section
+from dnalm.config_genomes import GenomeSource, Region
+from dnalm.config_sections import Annotate, Evaluate, Pretrain, Splits, Tokens
 from dnalm.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -130,11 +132,11 @@ def test_named_contigs_that_do_not_work(splits, pattern):
 
 
 SOURCES = [
-    ({}, "exactly one of embedded, path and ncbi"),
-    ({"path": "a", "embedded": "b"}, "exactly one of embedded, path and ncbi"),
+    ({}, "exactly one of embedded, path, ncbi, ensembl, ucsc and url"),
+    ({"path": "a", "embedded": "b"}, "exactly one of embedded, path, ncbi, ensembl, ucsc and url"),
     ({"path": "a", "leave_out": "Mito"}, r"leave_out: .*valid list"),
     ({"path": "a", "aliases": "b"}, "aliases are for the contig names of an `annotation`"),
-    ({"ncbi": "GCF_1"}, "needs `file`"),
+    ({"ncbi": "GCF_1"}, "is no accession"),
     ({**SOURCE, "sha256": "abc"}, r"sha256: .*match pattern"),
     ({**SOURCE, "genetic_code": 0}, r"genetic_code: .*greater than or equal to 1"),
     ({**SOURCE, "region": {"start": -1, "end": 5}}, r"region\.start: .*greater than or equal to 0"),

@@ -101,11 +101,16 @@ def test_defaults_of_the_schema_are_those_of_the_model(schema):
 def test_the_tables_hold_every_key_with_its_default_and_range():
     tables = rows_of_the_manual()
     assert list(tables) == [
-        "Top level", "genomes.<name>", "genomes.<name>.region", "splits", "tokens", "pretrain", "pretrain.model",
+        "Top level", "genomes.<name>", "genomes.<name>.ensembl", "genomes.<name>.ucsc",
+        "genomes.<name>.region", "splits", "tokens", "pretrain", "pretrain.model",
         "annotate", "annotate.tracks.<name>", "compare", "compare.arms.<name>", "few_labels",
         "variants", "variants.sets.<name>", "variants.maps.<name>", "variants.labelled.<name>",
-        *(f"variants.labelled.<name>.{key}" for key in ("label", "groups", "consequence", "amino_acids")),
-        "variants.observed.<name>", "evaluate",
+        *(
+            f"variants.labelled.<name>.{key}"
+            for key in ("label", "lookup.<name>", "groups", "consequence", "amino_acids")
+        ),
+        "variants.observed.<name>", "variants.samples.<name>", "variants.samples.<name>.plant", "evaluate",
+        "download", "download.mirrors",
     ]  # fmt: skip
     assert set(tables["Top level"]) == set(Study.model_fields)
     assert tables["Top level"]["study"][1] == "**needed**"

@@ -356,6 +356,22 @@ def test_the_origin_of_a_circle_lies_inside_of_a_gene():
     assert edge["consequence"].tolist() == ["intergenic_variant"] * 2
 
 
+@pytest.mark.parametrize("circular", [False, True])
+def test_an_insertion_behind_a_contig_is_of_this_contig(circular):
+    """The name of the contig tells whose end is meant: that of the first, or of the circle that follows."""
+    gene = "ATGGCTTGGCAAAAATAA"
+    text = gene[7:] + "CCCCC" + gene[:7]
+    genome = genome_of(text, text, circular=[circular, True])
+    own = gene_rows(16, 34, "+", "own", len(text)) if circular else []
+    next_one = [row | {"contig": "c1", "id": "next"} for row in gene_rows(16, 34, "+", "next", len(text))]
+    coding, size = read_coding(genome, features_table([*own, *next_one])), len(text)
+    alleles = table((size, "", "A"), (size, "", "TGA"), (2 * size, "", "A")).assign(contig=["c0", "c1", "c1"])
+    found = consequences(genome, coding, alleles)
+    assert found["gene"].tolist() == ["own" if circular else "", "next", "next"]
+    inside = "frameshift_variant" if circular else "intergenic_variant"
+    assert found["consequence"].tolist() == [inside, "inframe_insertion", "frameshift_variant"]
+
+
 def test_alleles_that_cannot_be_used_keep_their_rows(caplog):
     genome, _, features = frames_genome(6, 11)
     coding = read_coding(genome, features)

@@ -74,7 +74,7 @@ def test_bases_of_fasta_are_its_letters(tmp_path, opener):
 
 def test_a_file_without_bases_is_refused(tmp_path):
     (tmp_path / "a.fa").write_text(">c\n")
-    with pytest.raises(InputError, match="no bases were found"):
+    with pytest.raises(InputError, match="contig c has no sequence"):
         estimate.count_bases(tmp_path / "a.fa")
 
 

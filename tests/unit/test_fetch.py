@@ -119,3 +119,9 @@ def test_the_commit_is_gits(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     facts = provenance.software_facts()
     assert (facts["git_commit"], facts["git_dirty"]) == (None, None)
+
+
+def test_a_file_that_is_not_called_as_ncbi_calls_it_is_no_assembly_report(monkeypatch, tmp_path):
+    (tmp_path / "mine.gbk.gz").write_bytes(b"x")
+    monkeypatch.setenv("DNALM_DATA", str(tmp_path))
+    assert resolve_source({"ncbi": "GCF_000008865.1", "file": "mine.gbk.gz"}).report is None

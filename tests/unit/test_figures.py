@@ -163,6 +163,7 @@ TOGETHER = {
                    "pyrodigal_single"],
     "sequence tasks": ["dnalm", *TWINS, "dnalm_random_init_equal_compute", "kmer_logistic", "onehot_kmer_logistic",
                        "cnn", "nearest_neighbour", "majority"],
+    "scan": ["dnalm", "dnalm_scan", "dnalm_screen", "markov_mixture", "kmer_lookup", "random"],
 }  # fmt: skip
 
 

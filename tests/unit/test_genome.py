@@ -193,7 +193,7 @@ def test_contigs_are_left_out_with_their_features(tmp_path, caplog):
         card = build_genome("g", files, {"leave_out": ["mito"]}, tmp_path / "g")
     assert [c["contig"] for c in card["contigs"]] == ["one", "two"] and card["bases"] == 14 and not card["circular"]
     assert pd.read_parquet(tmp_path / "g" / "features.parquet")["id"].tolist() == ["a"]
-    assert "left out: mito, with 1 rows of features" in caplog.text
+    assert "left out (leave_out): 1 contigs, 8 bases: mito" in caplog.text and "1 rows of features" in caplog.text
     for names, message in ((["mit"], r"no contig 'mit'. Known: one, mito, two"), (["one", "mito", "two"], "is left")):
         with pytest.raises(InputError, match=message):
             build_genome("g", files, {"leave_out": names}, tmp_path / "h")

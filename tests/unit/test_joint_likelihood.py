@@ -71,6 +71,36 @@ def test_company_changes_nothing(genome, model):
     assert among[0] == pytest.approx(alone[0], abs=1e-5)
 
 
+def simple(model, genome, position, ref, alt):
+    """The same from two full passes of the model alone, memory of the genome itself included."""
+    found = []
+    for allele in (ref, alt):
+        kept = np.arange(position, position + len(ref)) if len(allele) == len(ref) else np.full(len(allele), -1)
+        left, right = np.arange(position - FLANK, position), np.arange(position + len(ref), position + len(ref) + FLANK)
+        places = np.concatenate([left, kept, right])
+        codes = np.concatenate([genome.codes[left], encode(allele), genome.codes[right]])[None] & 7
+        with torch.no_grad():
+            output = model(tensor(codes), model.lookup(codes, (genome.digest, places[None])))
+        rows, own = np.arange(codes.size), codes[0].astype(int)
+        cost = sum(float(side[0, rows, own].double().sum()) for side in (output.forward, output.reverse)) / -2
+        found.append((cost, codes.size))
+    (old, n_old), (new, n_new) = found
+    return old - new + (n_new - n_old) * old / n_old
+
+
+def test_shared_windows_and_batches_give_what_single_full_passes_give(genome, monkeypatch):
+    """Many alleles of few places, some of them twice; each reference window is read once."""
+    model, read = small_model(genome), []
+    variants = [(p, *alleles) for p in (60, 61, 150, 151) for alleles in alleles_at(genome, p) * 2]
+    columns = [list(column) for column in zip(*variants, strict=True)]
+    joint = JointLikelihood(model, genome, FLANK)
+    monkeypatch.setattr(joint, "_cost", lambda *w, real=joint._cost: read.append(len(w[0])) or real(*w))
+    got = joint.ratios(*columns)
+    assert np.allclose(got, [simple(model, genome, *variant) for variant in variants], atol=1e-4)
+    assert sum(read) == len({(p, len(ref)) for p, ref, _ in variants}) + len(variants) and max(read) <= 8
+    assert joint.ratios([], [], []).shape == (0,)
+
+
 def test_strands_are_alike(genome, model):
     """The reverse complement of a variant in the reverse complement of the genome has the same ratio."""
     size = len(genome.codes[:400])

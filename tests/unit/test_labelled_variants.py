@@ -47,11 +47,14 @@ def test_nothing_is_left_out_without_a_reason(tmp_path):
         (107, "G", "A", "bad", "x"), (107, "G", "A", "good", "x"), (108, "N", "A", "bad", "x"),
     ]  # fmt: skip
     kept, left = read_labelled(genome, write(tmp_path / "t.tsv", rows), settings_of(position_offset=100))
-    assert kept["_position"].tolist() == [0, 1, 5] and kept["_label"].tolist() == [True, False, True]
+    assert kept["_position"].tolist() == [0, 1, 5, 5] and kept["_label"].tolist() == [True, False, True, True]
+    assert kept["_kind"].tolist() == ["snv", "snv", "deletion", "snv"]
     assert reasons(left) == {
-        4: "ref_mismatch", 5: "no_label", 6: "bad_position", 7: "bad_position", 8: "not_a_substitution",
-        10: "repeated", 11: "contradicting_labels", 12: "contradicting_labels", 13: "not_a_substitution",
+        4: "ref_mismatch", 5: "no_label", 6: "bad_position", 7: "bad_position",
+        10: "repeated", 11: "contradicting_labels", 12: "contradicting_labels", 13: "no_alleles",
     }  # fmt: skip
+    _, left = read_labelled(genome, tmp_path / "t.tsv", settings_of(position_offset=100, kinds=["snv"]))
+    assert reasons(left)[8] == "other_kind"
     any_label = settings_of(position_offset=100, label=LABEL | {"several": "any"})
     kept, left = read_labelled(genome, tmp_path / "t.tsv", any_label)
     assert kept.set_index("_position").loc[6, "_label"] and reasons(left)[12] == "repeated"
@@ -98,6 +101,13 @@ def test_labels_of_another_table_by_name(tmp_path):
         ({"groups": {"by": "column"}}, "goes with by: column"),
         ({"groups": {"folds": 1}}, "nothing to learn from"),
         ({"columns": {"a": "A"}, "published": {"a": "A"}}, "at once"),
+        ({"columns": {"common": "gnomAD_AF"}}, "looks like a frequency"),
+        ({"columns": {"frequency": "x"}}, "looks like a frequency"),
+        ({"label": {"column": "class"}}, "name values"),
+        ({"label": LABEL | {"pattern": "("}}, "no regular expression"),
+        ({"also": [{"label": LABEL}]}, "either table or vcf"),
+        ({"lookup": {"a": {"table": "x"}}}, "column goes with table"),
+        ({"spdi": "x", "vcf": "x", "table": None}, "spdi is for a table"),
         ({"lower_is_worse": ["b"]}, "in neither"),
     ],
 )
@@ -148,6 +158,7 @@ def study(tmp_path_factory):
 
     base = {letter: i for i, letter in enumerate("ACGT")}
     facts_of = table.assign(_position=table["pos"] - 1, _ref=table["ref"].map(base), _alt=table["alt"].map(base))
+    facts_of = facts_of.assign(_ref_bases=table["ref"], _alt_bases=table["alt"], _kind="snv")
     kind = describe(facts_of, settings_of(), planted.genome, coding)["_consequence"]
     harm = 3.0 * (kind == "stop_gained") + 1.2 * (kind == "missense") + table["phylop"] + rng.normal(size=len(table))
     table["class"] = np.where(harm > 1.2, "bad", "good")

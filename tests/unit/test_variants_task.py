@@ -1,5 +1,7 @@
 """Files of variants scored: each column by an independent way, in a genome alone and among others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pysam
@@ -48,11 +50,11 @@ def records(genome):
     ]
 
 
-def scored(tmp_path, genome, whole=None, first=0, **options):
+def scored(tmp_path, genome, whole=None, first=0, rows=None, head=HEAD, **options):
     """The rows of a scored file, and its path."""
     whole = whole or genome
-    path = tmp_path / "in.vcf"
-    path.write_text(HEAD + "".join(f"{c}\t{p}\t.\t{r}\t{a}\t.\t.\t.\n" for c, p, r, a in records(genome)))
+    path, rows = tmp_path / "in.vcf", rows or records(genome)
+    path.write_text(head + "".join(f"{c}\t{p}\t.\t{r}\t{a}\t.\t.\t.\n" for c, p, r, a in rows))
     model = small_model(whole)
     labels = np.full(len(whole.codes), SPLITS.index("test"), dtype=np.int8)
     coding = read_coding(genome, features_of_gene(99, 129))
@@ -105,6 +107,47 @@ def test_the_file_that_comes_out(tmp_path, genome):
     }  # fmt: skip
     assert summary.loc[("kind", "snv"), "mean_llr"] == pytest.approx(table["llr"].mean(), rel=1e-4)
     assert len(pd.read_csv(outputs["rejects"], sep="\t")) == 0
+
+
+def test_all_ways_of_writing_an_indel_are_scored_alike(tmp_path, genome):
+    """A codon of the gene's eight CCC, lost or won at every place and with any bases around it."""
+    text, rows = "".join(letter(genome, i) for i in range(300)), []
+    for start in range(102, 123, 2):
+        for size in (1, 3):
+            rows += [("c0", start, text[start - 1 : start + size], text[start - 1])]
+            rows += [("c0", start, text[start - 1 : start + 4], text[start - 1] + "C" * size + text[start : start + 4])]
+    table, outputs, _ = scored(tmp_path, genome, rows=rows)
+    assert (table["flag"] == "").all() and table["pos"].nunique() == 11 and (table["position"] == 102).all()
+    for _, same in table.groupby(["ref", "alt"]):
+        told = ["kind", "split", "consequence", "codon_number", "alt_aa", "all_consequences"]
+        assert len(same) == 11 and len(same[told].drop_duplicates()) == 1
+        assert np.ptp(same["joint"]) < 1e-5  # batches differ, and with them the order of sums
+    with pysam.VariantFile(outputs["vcf"]) as file:
+        assert [(r.pos, r.ref, r.alts[0]) for r in file] == [(p, r, a) for _, p, r, a in rows]
+
+
+def test_an_insertion_behind_a_contig_is_read_there(tmp_path, genome):
+    alone = genome_of(genome.codes[:300])
+    rows = [("c0", 300, letter(genome, 299), letter(genome, 299) + "ACG")]
+    both, _, (_, joint, _) = scored(tmp_path, genome, rows=rows)
+    assert both["position"][0] == 300 and both["split"][0] == "test"
+    own = JointLikelihood(joint.model, alone, FLANK).ratios([300], [""], ["ACG"], [True])[0]
+    assert own != joint.ratios([300], [""], ["ACG"])[0]
+    model = joint.model  # nothing left out of the counts on either side, so that only the bases that are read differ
+    there = JointLikelihood(model, replace(genome, digest="x"), FLANK).ratios([300], [""], ["ACG"], [True])[0]
+    here = JointLikelihood(model, replace(alone, digest="x"), FLANK).ratios([300], [""], ["ACG"], [True])[0]
+    assert there == pytest.approx(here, abs=1e-5)
+    assert both["joint"][0] == pytest.approx(joint.ratios([300], [""], ["ACG"], [True])[0], abs=1e-5)
+
+
+def test_another_length_in_the_header_is_told(tmp_path, genome, caplog):
+    head = "##fileformat=VCFv4.2\n##contig=<ID=c0,length=301>\n##contig=<ID=c1,length=81,md5=x>\n"
+    _, outputs, _ = scored(tmp_path, genome, head=head + HEAD.split("\n", 1)[1])
+    summary = pd.read_csv(outputs["summary"], sep="\t").set_index(["group", "name"])["alleles"]
+    assert summary["another length"].to_dict() == {"c0: 301 bases in the header, 300 in the genome": 5}
+    assert caplog.text.count("may be of another assembly") == 1  # c1 differs too, but nothing is there
+    _, outputs, _ = scored(tmp_path, genome, head=HEAD.replace("#CHROM", "##contig=<length=300,ID=c0>\n#CHROM"))
+    assert "another length" not in set(pd.read_csv(outputs["summary"], sep="\t")["group"])
 
 
 def test_joint_ratios_of_all_or_of_none(tmp_path, genome):

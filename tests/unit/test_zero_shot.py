@@ -41,7 +41,7 @@ def scores(world, model, changes):
     planted, _, calls = world
     training = split_labels(planted.genome, planted.splits) == SPLITS.index("train")
     ratios = held_out_ratios(Expectations(model, planted.genome, 64), planted.genome, planted.splits, "test")
-    return Scores(planted.genome, calls, training, {"dnalm": ratios}, changes, 1)
+    return Scores(planted.genome, calls, training, {"dnalm": ratios}, changes, 1, planted.features)
 
 
 def test_the_likelihood_ratio_is_that_of_the_row_turned_round(world, model, scores):
@@ -63,6 +63,20 @@ def test_rules_are_those_of_the_frames(world, scores):
     want = position_3(frames, counts, table["position"].to_numpy(), table["alt"].to_numpy())
     assert np.array_equal(found["position_3"], want)
     assert all(len(v) == len(table) for v in found.values())
+
+
+def test_true_frames_are_read_by_one_method_alone(world, model, scores, changes):
+    """It is ``dnalm_frame`` on the true genes; without an annotation it is not there, and nothing else differs."""
+    planted, table, calls = world
+    training = split_labels(planted.genome, planted.splits) == SPLITS.index("train")
+    few = calls[: len(calls) // 2]
+    with_labels, without = (
+        Scores(planted.genome, few, training, {}, changes, 1, features)(table) for features in (planted.features, None)
+    )
+    assert with_labels.keys() - without.keys() == {"dnalm_annotated"}
+    assert all(np.array_equal(with_labels[method], without[method]) for method in without)
+    assert np.array_equal(with_labels["dnalm_annotated"], scores(table)["dnalm_frame"])
+    assert not np.array_equal(with_labels["dnalm_annotated"], with_labels["dnalm_frame"])
 
 
 def test_deletions_and_silent_changes_are_read_alike(world, model, changes):

@@ -30,6 +30,9 @@ def made_up(path):
     effect[7] = "unknown"
     ref[9] = alt[9]
     alt[9] = next(b for b in "ACGT" if b not in (ref[9], sequence[pos[9]]))
+    ref, alt = ref.astype(object), alt.astype(object)
+    for i in range(20, 60):  # some lose a few bases
+        ref[i], alt[i] = sequence[pos[i] : pos[i] + 2 + i % 3], sequence[pos[i]]
     table = pd.DataFrame({"pos": pos + 1, "ref": ref, "alt": alt, "effect": effect, "score": score})
     table.to_csv(path, index=False)
 
@@ -50,6 +53,9 @@ def test_from_a_table_to_metrics_and_a_figure(project):
     assert value["all", "dnalm_labelled", "auroc"] > 0.8 and value["all", "majority", "auroc"] < 0.6
     left = pd.read_csv(project / FOLDER / "made_up.left_out.tsv", sep="\t")
     assert dict(zip(left["line"], left["reason"], strict=True)) == {9: "no_label", 11: "ref_mismatch"}
+    found = pd.read_parquet(project / FOLDER / "made_up.parquet")
+    assert found["kind"].value_counts().to_dict() == {"snv": 358, "deletion": 40}
+    assert set(found["call"]) <= {"harmful", "harmless", "uncertain", "abstained"}
     facts = pd.read_csv(project / FOLDER / "made_up.facts.tsv", sep="\t")
     assert "Made up for a test" in set(facts["text"])
     assert "Made up for a test" in (project / "results/labelled/logs/labelled_variants/made_up.log").read_text()
@@ -61,7 +67,34 @@ def test_no_language_model_is_trained_for_it(project):
     assert "Nothing to be done" in text
 
 
-@pytest.mark.parametrize("study", ["brca1", "tb_resistance"])
+def test_a_study_without_language_model_has_a_report(project):
+    snakemake(project, *STUDY, "--", "results/labelled/report.html")
+    page = (project / "results/labelled/report.html").read_text()
+    assert "Made up for a test" in page and "made_up" in page
+
+
+def test_the_language_model_is_a_feature_and_fine_tuned(project):
+    study = ("--configfile", "tests/config/labelled_language.yaml")
+    folder = "results/labelled_language/variants/labelled"
+    snakemake(project, *study, "--", f"{folder}/made_up.metrics.tsv")
+    metrics = pd.read_csv(project / folder / "made_up.metrics.tsv", sep="\t")
+    every = metrics[metrics["stratum"] == "all"]
+    judged = {"dnalm", "dnalm_labelled", "dnalm_labelled_no_language_model", "dnalm_finetuned"}
+    judged |= {"dnalm_finetuned_random_init"}
+    assert judged <= set(every["method"]) and every.loc[every["method"].isin(judged), "n"].nunique() == 1
+    pairs = pd.read_csv(project / folder / "made_up.comparisons.tsv", sep="\t")
+    assert ((pairs["method_a"] == "dnalm_finetuned") & (pairs["method_b"] == "dnalm_finetuned_random_init")).any()
+    state = project / ".state/labelled_language/labelled/made_up"
+    assert not state.exists() or not any(state.iterdir())
+
+
+@pytest.mark.parametrize("study", ["brca1", "tb_resistance", "brca1_language", "tb_language"])
 def test_shipped_studies_are_whole(project, study):
     jobs = planned(snakemake(project, "--configfile", f"config/{study}.yaml", "-n"))
     assert {"labelled_variants", "figure_labelled", "report", "pretrain"} <= jobs
+
+
+@pytest.mark.parametrize("study", ["clinvar_brca1", "mitochondria"])
+def test_disease_studies_need_no_language_model(project, study):
+    jobs = planned(snakemake(project, "--configfile", f"config/{study}.yaml", "-n"))
+    assert {"labelled_variants", "figure_labelled", "report"} <= jobs and "pretrain" not in jobs

@@ -54,7 +54,8 @@ def test_from_two_genomes_to_metrics(project):
         query[place] = str(rng.choice([base for base in "ACGT" if base != text[place]]))
     (project / "data" / "kin.fa").write_text(f">q\n{''.join(query)}\n")
     kin = {"genome": {"path": "data/kin.fa"}, "block": 2000, "folds": 3, "min_block": 2000}
-    study = {**SMALL, "genomes": {"g": source}, "variants": {"observed": {"kin": kin}, "zero_shot": False}}
+    variants = {"observed": {"kin": kin}, "zero_shot": False, "sets": {"mine": {"vcf": "mine.vcf"}}}
+    study = {**SMALL, "genomes": {"g": source}, "variants": variants}
     (project / "small.yaml").write_text(yaml.safe_dump(study))
     folder = project / "results/small/variants"
     wanted = [f"results/small/variants/{name}.tsv" for name in ("metrics", "comparisons")]
@@ -75,3 +76,32 @@ def test_from_two_genomes_to_metrics(project):
     assert set(scored.loc[~scored["simulated"], "position"]) <= passed <= set(places.tolist())
     scorer = BoostedTrees.load(folder / "observed" / "kin.scorer.npz")
     assert np.isfinite(scorer.score(scored)).all()
+    check_own_variants(project, folder, planted.genome, scored, scorer)
+
+
+def check_own_variants(project, folder, genome, scored, scorer):
+    """A file of changes that the scorer knows, and of one where the relative is not aligned, gets its scores."""
+    contig = genome.contigs["contig"].iloc[0]
+    aligned = {p for line in (folder / "observed/kin.callable.bed").read_text().splitlines()
+               for p in range(*map(int, line.split("\t")[1:]))}  # fmt: skip
+    some, text = scored.iloc[:40], decode(genome.codes)
+    records = [(p, text[p], "ACGT"[alt]) for p, alt in zip(some["position"], some["alt"], strict=True)]
+    outside = next(p for p in range(len(text)) if p not in aligned)
+    records += [(outside, text[outside], "T" if text[outside] != "T" else "C"), (500, text[500:502], text[500])]
+    lines = [f"{contig}\t{p + 1}\t.\t{ref}\t{alt}\t.\t.\t." for p, ref, alt in records]
+    columns = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
+    (project / "mine.vcf").write_text("\n".join(["##fileformat=VCFv4.2", columns, *lines]) + "\n")
+    wanted = "results/small/variants/mine.vcf.gz"
+    assert planned(snakemake(project, "--configfile", "small.yaml", "--dry-run", "--", wanted)) == {"score_variants"}
+    snakemake(project, "--configfile", "small.yaml", "--", wanted)
+    table = pd.read_parquet(folder / "mine.parquet")
+    assert np.allclose(table["tolerance"][:40], scorer.score(some), atol=1e-4)
+    assert table["tolerance"][40:].isna().all() and table["not_aligned"].tolist() == [False] * 40 + [True, False]
+    with pysam.VariantFile(str(folder / "mine.vcf.gz")) as file:
+        found = {(record.start, record.alts[0]): record.info for record in file}
+        assert "kin" in file.header.info["DNALM_TOLERANCE"].description
+    info = found[outside, records[40][2]]
+    assert info["DNALM_NOT_ALIGNED"] is True and info["DNALM_TOLERANCE"] == (None,)
+    assert sum("DNALM_NOT_ALIGNED" in info for info in found.values()) == 1
+    summary = pd.read_csv(folder / "mine.summary.tsv", sep="\t").set_index(["group", "name"])["alleles"]
+    assert summary["tolerance"].to_dict() == {"scored": 40, "not_aligned": 1}

@@ -14,6 +14,7 @@ sys.path.insert(0, str(LIBRARY.parent))
 from dnalm.config import load_study
 from dnalm.config_sections import Annotate
 from dnalm.errors import DnalmError
+from dnalm.io.remote import is_remote, must_be_fetched
 from dnalm.trained import trained_model
 
 try:
@@ -26,11 +27,20 @@ TARGETS = STUDY.annotate.targets if STUDY.annotate else {}
 ELSEWHERE = STUDY.few_labels.elsewhere if STUDY.few_labels else {}
 # Related genomes, of which variants are observed.
 OBSERVED = {name: one.genome for name, one in STUDY.variants.observed.items()} if STUDY.variants else {}
+# Samples that are scanned, and their genomes where they are not those of the study.
+SAMPLES = {
+    name: one.model_dump(mode="json") for name, one in (STUDY.variants.samples if STUDY.variants else {}).items()
+}
+SCANNED = {name: one.genome for name, one in STUDY.variants.samples.items() if one.genome} if STUDY.variants else {}
+PLANTED = [name for name, one in SAMPLES.items() if one["plant"]]
+COMPARED = [name for name, one in SAMPLES.items() if one["reference"]]
 # What a genome is built from; its place among the others is a matter of the study.
 SOURCES = {
     name: source.model_dump(mode="json", exclude_none=True, exclude={"group", "split"})
-    for name, source in (STUDY.genomes | TARGETS | ELSEWHERE | OBSERVED).items()
+    for name, source in (STUDY.genomes | TARGETS | ELSEWHERE | OBSERVED | SCANNED).items()
 }
+# Genomes whose files are not on this machine.
+REMOTE = [name for name, source in SOURCES.items() if is_remote(source)]
 GENOMES = list(STUDY.genomes)
 # One genome is read where it lies, several are put end to end first.
 GENOME_DIR = f"results/genomes/{GENOMES[0]}" if len(GENOMES) == 1 else f"{RESULTS}/genome"
@@ -68,6 +78,10 @@ LABELLED = VARIANTS["labelled"] if VARIANTS else {}
 RATIOS = ["dnalm", "markov_mixture", "flank_counts"]
 SCORED = ["test"] if STUDY.pretrain and STUDY.pretrain.final else ["validation", "test"]
 SEEDS = [STUDY.seed + i for i in range(STUDY.pretrain.seeds if STUDY.pretrain else 0)]
+SPLITS = STUDY.splits.model_dump(mode="json")
+# Whether held-out windows that resemble training blocks are taken out of the splits, and what looks for them.
+FILTER_LEAKAGE = SPLITS["leakage"] == "filter" and not STUDY.universal
+LEAKAGE_CODE = ["sequence/leakage.py"] + ["tasks/leakage_alignment.py"] * (SPLITS["leakage_by"] == "minimap2")
 EVALUATE = STUDY.evaluate.model_dump(mode="json")
 
 
@@ -126,6 +140,11 @@ def code_digest(*modules):
 def source_files(wildcards):
     """The user's own files of a genome, as far as they exist; the rule itself explains a missing one."""
     return existing(*(SOURCES[wildcards.genome].get(key) for key in ("path", "annotation", "aliases")))
+
+
+def download_folder(wildcards):
+    """The folder of a genome's downloaded files; nothing for those that are here."""
+    return f"results/downloads/{wildcards.genome}" if wildcards.genome in REMOTE else []
 
 
 def genome_files(*names):
@@ -233,6 +252,12 @@ def existing(*paths):
     return [path for path in paths if path and pathlib.Path(path).is_file()]
 
 
+def fetched_variants(wildcards):
+    """The folder of a file of variants that a URL was given of; nothing for one that is here."""
+    wanted = must_be_fetched(VARIANTS["sets"][wildcards.set]["vcf"])
+    return f"{RESULTS}/variants/downloads/{wildcards.set}" if wanted else []
+
+
 def variant_genome(kind, wildcards, *names):
     """The directory of the genome that a set or map of variants is of, or files of it."""
     wanted = VARIANTS[kind][getattr(wildcards, {"sets": "set", "maps": "map"}.get(kind, kind))]
@@ -243,12 +268,15 @@ def variant_genome(kind, wildcards, *names):
 def labelled_files(wildcards):
     """The user's own files of variants with labels, as far as they exist; the rule itself finds the others."""
     wanted = LABELLED[wildcards.labelled]
-    return existing(wanted["table"], wanted["vcf"], wanted["aliases"], wanted["label"]["table"])
+    beside = [one[kind] for one in wanted["also"] for kind in ("table", "vcf")]
+    beside += [one[kind] for one in wanted["lookup"].values() for kind in ("table", "wig")]
+    return existing(wanted["table"], wanted["vcf"], wanted["aliases"], wanted["label"]["table"], *beside)
 
 
 def language_model_of(wildcards):
     """The language model, if variants with labels are to be learned from with its scores."""
-    asked = "language_model" in LABELLED[wildcards.labelled]["features"]
+    wanted = LABELLED[wildcards.labelled]
+    asked = "language_model" in wanted["features"] or wanted["finetune"]
     return [f"{RESULTS}/pretrain/model/model.safetensors"] * asked
 
 
@@ -263,10 +291,71 @@ def observed_reference(wildcards, *names):
     return [f"{folder}/{name}" for name in names] if names else folder
 
 
+def relative_of(wildcards):
+    """The first related genome that the genome of a set of variants was compared with; nothing if there is none."""
+    genome = VARIANTS["sets"][wildcards.set]["genome"] or GENOMES[0]
+    related = VARIANTS["observed"].items()
+    return next((name for name, one in related if (one["reference"] or GENOMES[0]) == genome), None)
+
+
+def tolerance_files(wildcards):
+    """What that taught of tolerated changes, for the score of a set of variants."""
+    name = relative_of(wildcards)
+    return [f"{RESULTS}/variants/observed/{name}.{kind}" for kind in ("scorer.npz", "callable.bed")] if name else []
+
+
 def variant_tables(name):
     """Tables of metrics or comparisons that the stage of variants is made of."""
     tables = [f"{RESULTS}/variants/zero_shot/{name}.tsv"] if ZERO_SHOT else []
-    return tables + [f"{RESULTS}/variants/observed/{query}.{name}.tsv" for query in OBSERVED]
+    tables += [f"{RESULTS}/variants/observed/{query}.{name}.tsv" for query in OBSERVED]
+    return tables + [f"{RESULTS}/variants/samples/{sample}.{name}.tsv" for sample in PLANTED]
+
+
+def sample_of(wildcards):
+    """The name of a sample, whichever wildcard says it."""
+    return next(wildcards[key] for key in ("sample", "planted", "compared") if key in wildcards.keys())
+
+
+def sample_source(wildcards, *names):
+    """The directory of the genome that a sample is, before anything is planted, or files of it."""
+    name = sample_of(wildcards)
+    folder = f"results/genomes/{SAMPLES[name]['use'] or name}"
+    return [f"{folder}/{file}" for file in names] if names else folder
+
+
+def sample_reference(wildcards, *names):
+    """The directory of the genome that a sample is compared with, or files of it; nothing without."""
+    folder = SAMPLES[sample_of(wildcards)]["reference"]
+    return [f"results/genomes/{folder}/{file}" for file in names if folder] if names else f"results/genomes/{folder}"
+
+
+def scanned_genome(wildcards):
+    """Files of the genome that is scanned."""
+    names, name = ("genome.json", "codes.npy", "contigs.parquet"), sample_of(wildcards)
+    if name in PLANTED:
+        return [f"{RESULTS}/variants/samples/{name}/{file}" for file in names]
+    return sample_source(wildcards, *names)
+
+
+def planted_changes(wildcards):
+    """The table of what was planted in a sample; nothing without."""
+    return [f"{RESULTS}/variants/samples/{name}/planted.parquet" for name in PLANTED if name == sample_of(wildcards)]
+
+
+def planted_files(wildcards, kind):
+    """A file of a sample that there is only with planted changes; nothing without."""
+    return [f"{RESULTS}/variants/samples/{name}.{kind}" for name in PLANTED if name == sample_of(wildcards)]
+
+
+def sample_alignment(wildcards):
+    """The alignment of a sample to its reference; nothing without."""
+    return [f"{RESULTS}/variants/samples/{name}.paf" for name in COMPARED if name == sample_of(wildcards)]
+
+
+def real_differences(wildcards):
+    """Real differences to plant; nothing without."""
+    name = SAMPLES[wildcards.planted]["plant"]["real"]
+    return [f"{RESULTS}/variants/observed/{name}.differences.parquet"] if name else []
 
 
 def first_map():
@@ -285,6 +374,8 @@ def variant_files():
         return []
     scored = [f"{RESULTS}/variants/{name}.{kind}" for name in VARIANTS["sets"] for kind in ("vcf.gz", "parquet")]
     scored += [f"{RESULTS}/variants/observed/{name}.{kind}" for name in OBSERVED for kind in ("vcf.gz", "scorer.npz")]
+    scored += [f"{RESULTS}/variants/samples/{name}.{kind}" for name in SAMPLES for kind in ("vcf.gz", "summary.tsv")]
+    scored += [f"{RESULTS}/variants/samples/{name}.differences.vcf.gz" for name in COMPARED]
     kinds = ("parquet", "constraint.bw", "entropy.bw")
     scored += labelled_outputs("parquet", "comparisons.tsv", "left_out.tsv", "model.json")
     return scored + [f"{RESULTS}/variants/maps/{name}.{kind}" for name in VARIANTS["maps"] for kind in kinds]
@@ -316,12 +407,13 @@ def figures():
     names += ["zero_shot_variants"] if ZERO_SHOT else []
     names += ["substitution_map"] if VARIANTS and VARIANTS["maps"] else []
     names += [f"labelled_{name}" for name in LABELLED]
+    names += [f"scanned_{name}" for name in SAMPLES]
     return names + (["targets"] if TARGETS else [])
 
 
 def caption_of(figure):
-    """The caption of a figure; all variants with labels share one."""
-    return "labelled" if figure.startswith("labelled_") else figure
+    """The caption of a figure; all variants with labels share one, and so do all samples."""
+    return next((kind for kind in ("labelled", "scanned") if figure.startswith(f"{kind}_")), figure)
 
 
 def stages():
@@ -331,7 +423,7 @@ def stages():
         "annotate": STUDY.annotate and GENOMES,
         "compare": STUDY.compare,
         "few_labels": STUDY.few_labels,
-        "variants": ZERO_SHOT or OBSERVED,
+        "variants": ZERO_SHOT or OBSERVED or PLANTED,
     }
     return [name for name in there if there[name]]
 

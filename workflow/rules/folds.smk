@@ -126,6 +126,8 @@ if STUDY.universal:
             seed=STUDY.seed,
             groups=STUDY.groups,
             fixed=lambda wildcards: {wildcards.group: "test"},
+            window=None,
+            final=None,
             code=code_digest("sequence/splits.py", "io/fasta.py"),
 
     use rule windows as fold_windows with:
@@ -142,7 +144,8 @@ if STUDY.universal:
         params:
             window=PRETRAIN["window"],
             final=True,  # networks learn from the genomes that validate as well
-            code=code_digest("sequence/windows.py", "sequence/leakage.py", "io/fasta.py", "io/annotation.py"),
+            find=SPLITS["leakage_by"],
+            code=code_digest("sequence/windows.py", "io/fasta.py", "io/annotation.py", *LEAKAGE_CODE),
 
     rule fold_blocks:
         input:

@@ -1,9 +1,29 @@
 """Genomes: from embedded records or the user's files to checked, indexed genome directories; several as one."""
 
+if REMOTE:
+
+    rule download:
+        output:
+            directory("results/downloads/{genome}"),
+        log:
+            "results/genomes/{genome}/logs/download.log",
+        params:
+            source=lambda wildcards: SOURCES[wildcards.genome],
+        cache: "omit-software"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=720,
+        conda:
+            "../../envs/genomics.yaml"
+        script:
+            "../scripts/download.py"
+
 
 rule genome:
     input:
         source_files,
+        downloads=download_folder,
     output:
         fasta="results/genomes/{genome}/genome.fa.gz",
         fai="results/genomes/{genome}/genome.fa.gz.fai",

@@ -2,13 +2,31 @@
 
 if VARIANTS:
 
+    rule download_variants:
+        output:
+            directory(f"{RESULTS}/variants/downloads/{{set}}"),
+        log:
+            log_of("download_variants/{set}"),
+        params:
+            source=lambda w: {"url": VARIANTS["sets"][w.set]["vcf"]},
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=720,
+        conda:
+            "../../envs/genomics.yaml"
+        script:
+            "../scripts/download.py"
+
     rule score_variants:
         input:
             genome_files("genome.json", "codes.npy", "contigs.parquet"),
             own=lambda w: variant_genome("sets", w, "codes.npy", "contigs.parquet", "features.parquet"),
             vcf=lambda w: existing(VARIANTS["sets"][w.set]["vcf"], VARIANTS["sets"][w.set]["aliases"]),
+            fetched=fetched_variants,
             splits=f"{RESULTS}/splits.tsv",
             model=f"{RESULTS}/pretrain/model/model.safetensors",
+            tolerance=tolerance_files,
         output:
             vcf=f"{RESULTS}/variants/{{set}}.vcf.gz",
             tbi=f"{RESULTS}/variants/{{set}}.vcf.gz.tbi",
@@ -23,7 +41,9 @@ if VARIANTS:
             genome=lambda w: variant_genome("sets", w),
             window=PRETRAIN["window"],
             settings=lambda w: VARIANTS["sets"][w.set],
-            code=code_digest("tasks/variants.py", "models/build.py"),
+            relative=relative_of,
+            final=PRETRAIN["final"],
+            code=code_digest("tasks/variants.py", "tasks/observed.py", "models/build.py"),
         threads: PRETRAIN["threads"]
         resources:
             mem_mb=2000,
@@ -160,65 +180,3 @@ if ZERO_SHOT:
             "../../envs/torch.yaml"
         script:
             "../scripts/evaluate_variants.py"
-
-
-if LABELLED:
-
-    rule labelled_variants:
-        input:
-            own=lambda w: variant_genome("labelled", w, "codes.npy", "contigs.parquet", "features.parquet"),
-            files=labelled_files,
-            model=language_model_of,
-        output:
-            parquet=f"{RESULTS}/variants/labelled/{{labelled}}.parquet",
-            metrics=f"{RESULTS}/variants/labelled/{{labelled}}.metrics.tsv",
-            comparisons=f"{RESULTS}/variants/labelled/{{labelled}}.comparisons.tsv",
-            left_out=f"{RESULTS}/variants/labelled/{{labelled}}.left_out.tsv",
-            facts=f"{RESULTS}/variants/labelled/{{labelled}}.facts.tsv",
-            model=f"{RESULTS}/variants/labelled/{{labelled}}.model.json",
-        log:
-            log_of("labelled_variants/{labelled}"),
-        benchmark:
-            benchmark_of("labelled_variants/{labelled}")
-        params:
-            study=STUDY.study,
-            genome=lambda w: variant_genome("labelled", w),
-            settings=lambda w: VARIANTS["labelled"][w.labelled],
-            window=PRETRAIN["window"],
-            bootstrap=EVALUATE["bootstrap"],
-            seed=STUDY.seed,
-            code=code_digest("tasks/labelled.py", "tasks/labelled_language.py", "evaluate/labelled.py"),
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=60,
-        conda:
-            "../../envs/torch.yaml"
-        script:
-            "../scripts/labelled_variants.py"
-
-    rule figure_labelled:
-        input:
-            parquet=f"{RESULTS}/variants/labelled/{{labelled}}.parquet",
-            metrics=f"{RESULTS}/variants/labelled/{{labelled}}.metrics.tsv",
-        output:
-            report(
-                f"{RESULTS}/figures/labelled_{{labelled}}.svg",
-                caption="../report/labelled.rst",
-                category="Figures",
-            ),
-            multiext(f"{RESULTS}/figures/labelled_{{labelled}}", ".png", ".pdf", ".tsv"),
-        log:
-            log_of("figure_labelled/{labelled}"),
-        benchmark:
-            benchmark_of("figure_labelled/{labelled}")
-        params:
-            code=code_digest("figures/labelled_variants.py"),
-        threads: 1
-        resources:
-            mem_mb=1000,
-            runtime=10,
-        conda:
-            "../../envs/figures.yaml"
-        script:
-            "../scripts/figure_labelled.py"

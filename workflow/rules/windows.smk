@@ -5,6 +5,7 @@ rule splits:
     input:
         each_genome("results/genomes/{genome}/codes.npy"),
         each_genome("results/genomes/{genome}/contigs.parquet"),
+        study=genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet") if FILTER_LEAKAGE else [],
         cards=each_genome("results/genomes/{genome}/genome.json"),
     output:
         f"{RESULTS}/splits.tsv",
@@ -13,11 +14,13 @@ rule splits:
     benchmark:
         benchmark_of("splits")
     params:
-        settings=STUDY.splits.model_dump(mode="json"),
+        settings=SPLITS,
         seed=STUDY.seed,
         groups=STUDY.groups,
         fixed=STUDY.fixed_splits,
-        code=code_digest("sequence/splits.py", "io/fasta.py"),
+        window=PRETRAIN["window"] if FILTER_LEAKAGE else None,
+        final=PRETRAIN["final"] if FILTER_LEAKAGE else None,
+        code=code_digest("sequence/splits.py", "io/fasta.py", *LEAKAGE_CODE * FILTER_LEAKAGE),
     threads: 1
     resources:
         mem_mb=1000,
@@ -42,7 +45,8 @@ rule windows:
     params:
         window=PRETRAIN["window"],
         final=PRETRAIN["final"],
-        code=code_digest("sequence/windows.py", "sequence/leakage.py", "io/fasta.py", "io/annotation.py"),
+        find=SPLITS["leakage_by"],
+        code=code_digest("sequence/windows.py", "io/fasta.py", "io/annotation.py", *LEAKAGE_CODE),
     threads: 1
     resources:
         mem_mb=2000,

@@ -8,4 +8,5 @@ from dnalm.logs import start_log
 
 start_log(snakemake)
 source = snakemake.params.source
-build_genome(snakemake.wildcards.genome, resolve_source(source), source, Path(snakemake.output.card).parent)
+files = resolve_source(source, downloads=snakemake.input.get("downloads") or None)
+build_genome(snakemake.wildcards.genome, files, source, Path(snakemake.output.card).parent)

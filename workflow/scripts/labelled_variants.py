@@ -6,20 +6,27 @@ import pandas as pd
 
 from dnalm.evaluate.labelled import evaluate_labelled, folds_digest
 from dnalm.io.fasta import load_genome
+from dnalm.io.provenance import run_facts
 from dnalm.io.tables import write_comparisons, write_metrics, write_parquet, write_tsv
 from dnalm.logs import start_log
 from dnalm.tasks.labelled import facts, find_files, predict, predictions, prepare, save_model
-from dnalm.tasks.labelled_language import language_of
+from dnalm.tasks.labelled_finetune import finetuned
+from dnalm.tasks.labelled_language import Language
 from dnalm.variants.coding import read_coding
 
 start_log(snakemake)
 p, s, out = snakemake.params, snakemake.params.settings, snakemake.output
 genome, name = load_genome(p.genome), snakemake.wildcards.labelled
 coding = read_coding(genome, pd.read_parquet(Path(p.genome) / "features.parquet"))
-language = language_of(Path(snakemake.input.model[0]).parent, genome, p.window) if snakemake.input.model else None
+model = snakemake.input.model
+language = Language.load(Path(model[0]).parent, p.whole, p.genome, p.window) if model else None
 files = find_files(s, f"variants.labelled.{name}", genome)
-data = prepare(genome, settings=s, seed=p.seed, coding=coding, language=language, **files)
-fitted, raw = predict(data, s, p.seed)
+asked = language if "language_model" in s["features"] else None
+data = prepare(genome, settings=s, seed=p.seed, coding=coding, language=asked, **files)
+with run_facts(out.run, threads=snakemake.threads, seed=p.seed):
+    fitted, raw = predict(data, s, p.seed)
+    if s["finetune"]:
+        fitted |= finetuned(language, data, s, p.seed, p.state)
 table = predictions(data, fitted, raw)
 write_parquet(table, out.parquet)
 write_tsv(data.left_out, out.left_out)

@@ -9,21 +9,13 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
+from dnalm.config_base import Section
+from dnalm.config_download import Download, Mirrors
 from dnalm.config_few_labels import FewLabels
-from dnalm.config_labelled import AminoAcids, Consequences, Groups, Label, LabelledSet
-from dnalm.config_sections import (
-    Annotate,
-    Arm,
-    Compare,
-    Evaluate,
-    GenomeSource,
-    Pretrain,
-    Region,
-    Section,
-    Splits,
-    Tokens,
-    Track,
-)
+from dnalm.config_genomes import Ensembl, GenomeSource, Region, Ucsc
+from dnalm.config_labelled import AminoAcids, Consequences, Groups, Label, LabelledSet, Lookup, Source
+from dnalm.config_samples import Plant, Sample
+from dnalm.config_sections import Annotate, Arm, Compare, Evaluate, Pretrain, Splits, Tokens, Track
 from dnalm.config_variants import Observed, VariantMap, Variants, VariantSet
 from dnalm.errors import InputError
 
@@ -62,6 +54,7 @@ class Study(Section):
         description="Scores of variants, for studies with a two_sided model; null to leave them out.",
     )
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Confidence intervals.")
+    download: Download = Field(default_factory=Download, description="Where genomes are fetched from.")
 
     def arm(self, name: str) -> tuple[Tokens, Pretrain]:
         """The tokens and pretrain sections of an arm of the comparison; what needs a settled length is left out."""
@@ -84,7 +77,7 @@ class Study(Section):
         elif self.pretrain is None and (self.annotate or self.compare or self.few_labels):
             told = " and ".join(name for name in ("annotate", "compare", "few_labels") if getattr(self, name))
             raise ValueError(f"pretrain is null, but {told} of genomes begins with its language model")
-        elif self.pretrain is None:
+        elif self.pretrain is None and not (self.variants and self.variants.labelled):
             raise ValueError("pretrain and annotate are both null: there is nothing to do")
         return self
 
@@ -201,9 +194,12 @@ class Study(Section):
     def _variants_fit(self):
         """Variants that are asked for need a model that scores them; by default they are left out without one."""
         scored = self.pretrain and not self.pretrain.model and self.pretrain.objective == "two_sided"
+        if self.genomes and self.pretrain is None and self.variants and self.variants.labelled:
+            scored = not self._needs_a_model()
         if self.variants and (self.universal or not scored or not self.genomes):
             if "variants" in self.model_fields_set:
-                raise ValueError("variants needs a language model of this study with objective two_sided")
+                told = self._needs_a_model() if self.pretrain is None else ""
+                raise ValueError(f"variants{told} needs a language model of this study with objective two_sided")
             self.variants = None
         for kind in ("sets", "maps", "labelled") if self.variants else ():
             for name, one in getattr(self.variants, kind).items():
@@ -212,6 +208,16 @@ class Study(Section):
                 if one.genome is not None and one.genome not in self.genomes:
                     raise ValueError(f"variants.{kind}.{name}: no genome {one.genome!r} in the study")
         return self
+
+    def _needs_a_model(self) -> str:
+        """The first key of variants that cannot do without a language model, with a dot before it; empty if none."""
+        for key in ("zero_shot", "sets", "maps", "observed"):
+            if getattr(self.variants, key):
+                return f".{key}"
+        for name, one in self.variants.labelled.items():
+            if one.finetune or "language_model" in one.features:
+                return f".labelled.{name}"
+        return ""
 
     @model_validator(mode="after")
     def _observed_genomes_fit(self):
@@ -226,6 +232,28 @@ class Study(Section):
                 raise ValueError(f"{key}: name the `reference`, there are several genomes in the study")
             if one.reference is not None and one.reference not in self.genomes:
                 raise ValueError(f"{key}: no genome {one.reference!r} in the study")
+        return self
+
+    @model_validator(mode="after")
+    def _samples_fit(self):
+        """Samples stand beside all other genomes; what they use and are compared with must be known."""
+        if not self.variants:
+            return self
+        own, observed = self.genomes, self.variants.observed
+        others = {*own, *observed, *(self.annotate.targets if self.annotate else ())}
+        others |= set(self.few_labels.elsewhere if self.few_labels else ())
+        for name, one in self.variants.samples.items():
+            key = f"variants.samples.{name}"
+            if name in others:
+                raise ValueError(f"{key} is also the name of a genome of the study; rename either")
+            for role in ("use", "reference"):
+                if (which := getattr(one, role)) is not None and which not in {*own, *observed}:
+                    raise ValueError(f"{key}.{role}: no genome {which!r} in the study or in variants.observed")
+            if one.use in own and not one.plant:
+                raise ValueError(f"{key}: the model has read {one.use}, which has to have something planted")
+            real = one.plant.real if one.plant else None
+            if real and (real not in observed or (observed[real].reference or next(iter(own))) != one.use):
+                raise ValueError(f"{key}.plant.real: {real!r} is not observed beside {one.use}")
         return self
 
     @model_validator(mode="after")
@@ -270,12 +298,19 @@ def _keys_at(path) -> list[str]:
     """The keys that are allowed at a place of the config."""
     if path[:2] in (("annotate", "targets"), ("few_labels", "elsewhere")):
         path = path[1:]
+    if path[:2] == ("variants", "samples"):
+        inner = {"plant": Plant, "genome": GenomeSource}
+        found = Region if "region" in path[3:] else inner.get(str((*path, "", "")[3]), Sample)
+        return list(found.model_fields)
     if path[:2] == ("variants", "observed"):
         if len(path) == 3:
             return list(Observed.model_fields)
         path = ("genomes", *path[3:])
     if path and path[0] in ("genomes", "targets", "elsewhere"):
-        return list(Region.model_fields if "region" in path[2:] else GenomeSource.model_fields)
+        inner = {"region": Region, "ensembl": Ensembl, "ucsc": Ucsc}
+        return list(next((inner[key] for key in path[2:] if key in inner), GenomeSource).model_fields)
+    if path[:2] == ("download", "mirrors"):
+        return list(Mirrors.model_fields)
     if path[:2] == ("compare", "arms"):
         return list(Arm.model_fields)
     if path[:2] == ("annotate", "tracks"):
@@ -283,9 +318,10 @@ def _keys_at(path) -> list[str]:
     if path[:2] in (("variants", "sets"), ("variants", "maps"), ("variants", "labelled")):
         kinds = {"sets": VariantSet, "maps": VariantMap, "labelled": LabelledSet}
         inner = {"label": Label, "groups": Groups, "consequence": Consequences, "amino_acids": AminoAcids}
+        inner |= {"also": Label if "label" in path[4:] else Source, "lookup": Lookup}
         return list(inner.get(str((*path, "", "")[3]), kinds[path[1]]).model_fields)
     sections = {
         "splits": Splits, "tokens": Tokens, "pretrain": Pretrain, "annotate": Annotate, "compare": Compare,
-        "few_labels": FewLabels, "variants": Variants, "evaluate": Evaluate,
+        "few_labels": FewLabels, "variants": Variants, "evaluate": Evaluate, "download": Download,
     }  # fmt: skip
     return list((sections[path[0]] if path else Study).model_fields)

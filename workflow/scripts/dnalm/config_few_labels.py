@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from dnalm.config_sections import GenomeSource, Positive, Section
+from dnalm.config_base import Positive, Section
+from dnalm.config_genomes import GenomeSource
 
 
 class FewLabels(Section):

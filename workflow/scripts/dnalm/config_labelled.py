@@ -1,11 +1,19 @@
 """The section `variants.labelled` of a study: variants whose effect is known, to learn from and to be judged by."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from dnalm.config_sections import Positive, Section
+from dnalm.config_base import Positive, Section
 
+#: Names of columns that look like how often a variant is seen in people or isolates.
+FREQUENCY = re.compile(
+    r"(^|[^a-z])(m?af|popmax|gnomad|exac|1000g|topmed|helix|esp|tgp|freq\w*|frequency|gbcnt|gbfreq|[ah]c|hom|counts?)($|[^a-z])",
+    re.IGNORECASE,
+)
+#: Kinds of alleles (`dnalm.sequence.alleles`).
+KINDS = ("snv", "mnv", "insertion", "deletion", "indel")
 #: Families of features (`dnalm.variants.features`).
 FAMILIES = (
     "consequence",
@@ -13,6 +21,7 @@ FAMILIES = (
     "residues",
     "substitution",
     "splice",
+    "length",
     "columns",
     "windows",
     "gene",
@@ -22,13 +31,26 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Value = str | int | float
 
 
+def _compiles(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"label.pattern: {pattern!r} is no regular expression ({error})") from error
+
+
 class Label(Section):
     """What the label of a variant is."""
 
     column: str = Field(description="Column of the table, or INFO key of the VCF file, that holds it.")
-    positive: list[Value] = Field(min_length=1, description="Values that mean harmful.")
+    positive: list[Value] = Field([], description="Values that mean harmful.")
     negative: list[Value] = Field(
-        min_length=1, description="Values that mean harmless; variants with any other value are left out and counted."
+        [], description="Values that mean harmless; variants with any other value are left out and counted."
+    )
+    negative_from: float | None = Field(
+        None, description="Numbers from here on mean harmless: a frequency, say, which must not be learned from then."
+    )
+    pattern: str | None = Field(
+        None, description="Regular expression; what it finds first in the column is the value, such as `^[^(]+`."
     )
     table: str | None = Field(None, description="Another table that holds the labels, by a name of the variants.")
     key: str | None = Field(None, description="Column of that table with the name of the variant.")
@@ -41,6 +63,10 @@ class Label(Section):
 
     @model_validator(mode="after")
     def _both_sides(self):
+        if not (self.positive or self.negative or self.negative_from is not None):
+            raise ValueError("label: name values that are positive or negative")
+        if self.pattern is not None:
+            _compiles(self.pattern)
         if both := {str(v) for v in self.positive} & {str(v) for v in self.negative}:
             raise ValueError(f"label: {', '.join(sorted(both))} cannot be positive and negative at once")
         if self.table and not (self.key and self.name):
@@ -51,8 +77,10 @@ class Label(Section):
 class Groups(Section):
     """What is held out together, so that no variant is predicted from its neighbours."""
 
-    by: Literal["column", "gene", "block"] = Field(
-        "block", description="Groups are the values of a column, genes, or blocks of neighbouring positions."
+    by: Literal["column", "gene", "exon", "block"] = Field(
+        "block",
+        description="Groups are the values of a column, genes, exons (the nearest coding part of the annotation, long "
+        "ones cut every `block` bases), or blocks of neighbouring positions.",
     )
     column: str | None = Field(None, description="The column, for `by: column`.")
     block: Positive = Field(
@@ -88,17 +116,13 @@ class AminoAcids(Section):
     position: str | None = Field(None, description="Column with the number of the residue.")
 
 
-class LabelledSet(Section):
-    """A table or VCF file of variants with labels."""
+class Source(Section):
+    """Where alleles and their labels stand: a table or a VCF file."""
 
     table: str | None = Field(
         None, description="TSV or CSV file with a header, plain or gzip, here or in a folder of DNALM_DATA."
     )
     vcf: str | None = Field(None, description="Or a VCF or BCF file, whose INFO keys are the columns.")
-    terms: str | None = Field(None, description="Terms of use of the labels; printed in log and report.")
-    note: str | None = Field(None, description="What a reader has to know about these labels; printed in the report.")
-    genome: str | None = Field(None, description="Genome of the study; may be left out where there is one alone.")
-    aliases: str | None = Field(None, description="Table of contig names of the file, as that of a genome.")
     contig: str | None = Field(None, description="Column of contigs; may be left out if the genome has one alone.")
     position: str = Field("position", description="Column of positions, from 1.")
     position_offset: int = Field(
@@ -106,7 +130,60 @@ class LabelledSet(Section):
     )
     ref: str = Field("ref", description="Column of the reference allele.")
     alt: str = Field("alt", description="Column of the alternative allele.")
+    spdi: str | None = Field(
+        None, description="Or a column with all three as NCBI writes them: sequence:position from 0:deleted:inserted."
+    )
+    where: dict[str, list[Value]] = Field(
+        {}, description="Columns and the values that a row must have there; all others are left out and counted."
+    )
     label: Label = Field(description="What the label is.")
+
+    @model_validator(mode="after")
+    def _one_file(self):
+        if bool(self.table) == bool(self.vcf):
+            raise ValueError("give either table or vcf")
+        if self.spdi and self.vcf:
+            raise ValueError("spdi is for a table; a vcf has positions and alleles of its own")
+        return self
+
+
+class Lookup(Section):
+    """Numbers that another file has for positions or alleles of the genome."""
+
+    table: str | None = Field(None, description="TSV or CSV file with a header, here or in a folder of DNALM_DATA.")
+    wig: str | None = Field(None, description="Or a wiggle file (fixedStep or variableStep), plain or gzip.")
+    contig: str | None = Field(None, description="Column of contigs; may be left out if the genome has one alone.")
+    position: str = Field("position", description="Column of positions, from 1.")
+    alt: str | None = Field(None, description="Column of the alternative base, if every allele has its own number.")
+    column: str | None = Field(None, description="Column of the number.")
+    position_offset: int = Field(0, description="Taken off every position, as that of the variants.")
+
+    @model_validator(mode="after")
+    def _one_file(self):
+        if bool(self.table) == bool(self.wig):
+            raise ValueError("give either table or wig")
+        if bool(self.table) != bool(self.column):
+            raise ValueError("column goes with table")
+        return self
+
+
+class LabelledSet(Source):
+    """A table or VCF file of variants with labels."""
+
+    also: list[Source] = Field(
+        [], description="More files of variants with labels; an allele in several is one, with the label of all."
+    )
+    lookup: dict[Name, Lookup] = Field(
+        {}, description="Numbers of other files by name, which `columns` and `published` can use as columns."
+    )
+    terms: str | None = Field(None, description="Terms of use of the labels; printed in log and report.")
+    note: str | None = Field(None, description="What a reader has to know about these labels; printed in the report.")
+    genome: str | None = Field(None, description="Genome of the study; may be left out where there is one alone.")
+    aliases: str | None = Field(None, description="Table of contig names of the file, as that of a genome.")
+    kinds: list[Literal[KINDS]] = Field(
+        list(KINDS), min_length=1, description="Kinds of alleles to keep; others are left out and counted."
+    )
+    max_length: Positive = Field(50, le=10_000, description="Longest allele that is kept, in bases.")
     groups: Groups = Field(description="What is held out together.")
     unit: Positive | None = Field(
         None,
@@ -124,17 +201,30 @@ class LabelledSet(Section):
     columns: dict[Name, str] = Field(
         {}, description="Columns to learn from, by a short name: conservation, say. Each is a baseline as well."
     )
+    allow_frequency: bool = Field(
+        False,
+        description="Learn from columns that look like allele frequencies. Rules of curation use frequency (BA1, BS1, "
+        "PM2), so that a scorer of curated labels would learn the rule: for measured labels only.",
+    )
     published: dict[Name, str] = Field(
         {}, description="Columns of published scores to compare with and not to learn from, by a short name."
     )
     lower_is_worse: list[Name] = Field([], description="Names of columns whose low values mean harm.")
     features: list[Literal[FAMILIES]] = Field(
-        ["consequence", "chemistry", "residues", "substitution", "splice", "columns", "windows"],
+        ["consequence", "chemistry", "residues", "substitution", "splice", "length", "columns", "windows"],
         description="What is learned from. The rest: gene, for blocks inside of genes, and language_model, "
         "what the study's own language model expects.",
     )
     model: Literal["logistic", "boosting", "mean"] = Field(
         "mean", description="Logistic regression, boosted trees, or the mean of their log-odds."
+    )
+    finetune: bool = Field(
+        False,
+        description="Also fine-tune the study's language model itself on the labels, in the same folds, beside a twin "
+        "with random weights.",
+    )
+    finetune_bases: Positive = Field(
+        2_000_000, description="Bases that this fine-tuning reads in every fold, both alleles counted, at most."
     )
     balance: bool = Field(
         False,
@@ -150,8 +240,12 @@ class LabelledSet(Section):
 
     @model_validator(mode="after")
     def _fits(self):
-        if bool(self.table) == bool(self.vcf):
-            raise ValueError("give either table or vcf")
+        if odd := [n for n, c in self.columns.items() if FREQUENCY.search(n) or FREQUENCY.search(c)]:
+            if not self.allow_frequency:
+                raise ValueError(
+                    f"columns: {', '.join(odd)} looks like a frequency, and curated labels are made with frequencies; "
+                    "put it under published, or set allow_frequency if the labels were measured"
+                )
         known = set(self.columns) | set(self.published)
         if odd := [name for name in self.lower_is_worse if name not in known]:
             raise ValueError(f"lower_is_worse: {', '.join(odd)} is in neither columns nor published")

@@ -2,67 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
+from dnalm.config_base import Positive, Section
+from dnalm.config_genomes import GenomeSource
+
 #: Architectures that read one way; the others read both sides at once.
 CAUSAL = ("two_sided", "decoder", "hyena", "ssm")
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Region(Section):
-    """A slice of one contig."""
-
-    contig: str | None = Field(None, description="Contig to cut from; the first one if left out.")
-    start: int = Field(0, ge=0, description="First base, 0-based.")
-    end: Positive = Field(description="Last base + 1, 0-based half-open.")
-
-
-class GenomeSource(Section):
-    """Where a genome comes from: exactly one of `embedded`, `path` and `ncbi`."""
-
-    embedded: str | None = Field(None, description="Name of a genome that ships in resources/genomes.")
-    path: str | None = Field(None, description="GenBank file, or FASTA; plain, gzip or bgzip.")
-    annotation: str | None = Field(None, description="GFF3 for a FASTA given by `path`.")
-    aliases: str | None = Field(
-        None,
-        description="Table for contig names of a GFF3 that are neither those of the FASTA nor recognised: name in the "
-        "GFF3, tab, contig; contig - leaves its features out.",
-    )
-    ncbi: str | None = Field(None, description="NCBI accession; the file is looked up in the folders of DNALM_DATA.")
-    file: str | None = Field(None, description="File name of an `ncbi` genome inside a folder of DNALM_DATA.")
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum that the file must have.")
-    genetic_code: int | None = Field(None, ge=1, le=33, description="NCBI genetic code; from the annotation, else 11.")
-    circular: bool | None = Field(None, description="Whether contigs are circular; from the record, else false.")
-    region: Region | None = Field(None, description="Use only this slice of the genome.")
-    leave_out: list[str] | None = Field(
-        None,
-        description="Contigs to leave out with their features: organelles, which have a genetic code of their own.",
-    )
-    group: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
-        description="Genomes of one group (strains of a species, say) stay on one side of a split by genome; without "
-        "it each is a group of its own.",
-    )
-    split: Literal["train", "validation", "test"] | None = Field(
-        None, description="Where a split by genome puts this genome and its group, instead of by chance."
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self):
-        if sum(x is not None for x in (self.embedded, self.path, self.ncbi)) != 1:
-            raise ValueError("give exactly one of embedded, path and ncbi")
-        if self.ncbi and not self.file:
-            raise ValueError("an ncbi genome needs `file`, its name inside a folder of DNALM_DATA")
-        if self.aliases and not self.annotation:
-            raise ValueError("aliases are for the contig names of an `annotation`")
-        return self
 
 
 class Splits(Section):
@@ -84,6 +30,19 @@ class Splits(Section):
         "study of several genomes.",
     )
     validation_contigs: list[str] = Field([], description="The same for validation.")
+    leakage: Literal["report", "filter"] = Field(
+        "report",
+        description="What to do with held-out windows that resemble a training block: say which they are, or leave "
+        "them out of validation and test.",
+    )
+    leakage_by: Literal["seeds", "minimap2"] = Field(
+        "seeds",
+        description="How resemblance is found: exact 31-mers and ungapped extension, or alignments with gaps by "
+        "minimap2, a program that has to be installed.",
+    )
+    leakage_share: float = Field(
+        0.2, gt=0, le=1, description="Share of a window that a match covers from which on `filter` leaves it out."
+    )
 
     @model_validator(mode="after")
     def _something_left(self):

@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from dnalm.config_base import Positive, Section
+from dnalm.config_genomes import GenomeSource
 from dnalm.config_labelled import LabelledSet
-from dnalm.config_sections import GenomeSource, Positive, Section
+from dnalm.config_samples import Sample
 
 #: Names of sets and maps.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -14,7 +16,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 class VariantSet(Section):
     """A file of variants to score."""
 
-    vcf: str = Field(description="VCF or BCF file, plain, gzip or bgzip, here or in a folder of DNALM_DATA.")
+    vcf: str = Field(
+        description="VCF or BCF file, plain, gzip or bgzip: here, in a folder of DNALM_DATA, or a URL of it."
+    )
     genome: str | None = Field(
         None, description="Genome of the study that its positions are of; may be left out where there is one alone."
     )
@@ -96,4 +100,7 @@ class Variants(Section):
         {},
         description="Related genomes by name: a scorer learns to tell their differences, which were tolerated, from "
         "simulated changes. Needs minimap2.",
+    )
+    samples: dict[Name, Sample] = Field(
+        {}, description="Samples by name, which are scanned for positions that look wrong to the language model."
     )

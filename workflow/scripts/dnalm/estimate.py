@@ -19,8 +19,11 @@ import yaml
 
 from dnalm.config import Study, load_study
 from dnalm.errors import DnalmError, InputError
-from dnalm.io.fasta import numbered_lines
 from dnalm.io.fetch import resolve_source
+from dnalm.io.kinds import sequence_kind
+from dnalm.io.pieces import fasta_pieces
+from dnalm.io.text_files import numbered_lines
+from dnalm.io.twobit import twobit_lengths
 from dnalm.training.progress import clock
 
 TWINS = ("dnalm_random_init", "dnalm_memory_only")
@@ -38,6 +41,8 @@ STRUCTURE_BYTES, FIT_TRIALS = 400, 80
 COPIES, KEPT = 4, 2
 #: Bases of each split at which a masked model is scored (`dnalm.tasks.scoring.POSITIONS`).
 MASKED_POSITIONS = 4096
+#: Where the rule download brings genomes to.
+DOWNLOADS = Path("results/downloads")
 NOTE = (
     "This is an estimate, usually right within a factor of two: speeds were measured on random bases just now.\n"
     "It foresees neither an early stop, which makes a training shorter, nor what is already done, and leaves out\n"
@@ -93,7 +98,7 @@ def genome_size(study: Study, bases: int | None = None) -> Size:
     """
     told, largest = "as given", None
     if not bases:
-        counted = [_bases_of(source) for source in study.genomes.values()]
+        counted = [_bases_of(source, DOWNLOADS / name) for name, source in study.genomes.items()]
         bases, sources = sum(number for number, _ in counted), [source for _, source in counted]
         largest = max(number for number, _ in counted)
         told = sources[0] if len(sources) == 1 else f"{len(sources)} genomes"
@@ -101,12 +106,13 @@ def genome_size(study: Study, bases: int | None = None) -> Size:
     return Size(bases, bases - test - validation, validation, test, told, largest)
 
 
-def _bases_of(source) -> tuple[int, str]:
-    """Bases of one genome, and how the number is known."""
+def _bases_of(source, downloads: Path) -> tuple[int, str]:
+    """Bases of one genome, and how the number is known; ``downloads`` is its folder if it was downloaded."""
     if source.region:
         return source.region.end - source.region.start, "the region in the config"
     try:
-        path = resolve_source(source.model_dump(mode="json", exclude_none=True)).sequence
+        here = downloads if (downloads / "download.json").exists() else None
+        path = resolve_source(source.model_dump(mode="json", exclude_none=True), downloads=here).sequence
     except InputError as error:
         hint = f"{error.next_step}. Or give the length of all genomes, e.g. --bases 4600000"
         raise InputError(error.what, error.where, hint) from error
@@ -114,16 +120,18 @@ def _bases_of(source) -> tuple[int, str]:
 
 
 def count_bases(path) -> int:
-    """Bases of a FASTA or GenBank file, plain or compressed (of GenBank as its LOCUS lines say)."""
-    total, genbank = 0, False
-    for _, line in numbered_lines(path):
-        if line.startswith(b"LOCUS ") and b" bp " in line:
-            words = line.split()
-            total, genbank = total + int(words[words.index(b"bp") - 1]), True
-        elif not genbank and not line.startswith(b">"):
-            total += len(line.strip())
+    """Bases of a sequence file of any kind, plain or compressed (of GenBank and EMBL as their first lines say)."""
+    kind = sequence_kind(path)
+    if kind == "2bit":
+        total = sum(twobit_lengths(path).values())
+    elif kind in ("genbank", "embl"):
+        start, unit = (b"LOCUS ", b"bp") if kind == "genbank" else (b"ID   ", b"BP.")
+        records = (line.split() for _, line in numbered_lines(path) if line.startswith(start))
+        total = sum(int(words[words.index(unit) - 1]) for words in records if unit in words)
+    else:
+        total = sum(len(piece) for _, piece in fasta_pieces(path, part=kind == "gff3"))
     if not total:
-        raise InputError("no bases were found", str(path), "Give FASTA or GenBank")
+        raise InputError("no bases were found", str(path), "Give FASTA, 2bit, GenBank or EMBL")
     return total
 
 
@@ -177,7 +185,7 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
 
 
 def _variant_jobs(study: Study, size: Size, speed, plain: float, reading: float, index: float) -> list[Job]:
-    """What scores know without labels, and maps taken for whole genomes; files of variants have an unknown length."""
+    """What scores know without labels; maps and samples are taken for whole genomes, files of variants left out."""
     wanted, cost = study.variants, speed.per_base
     if not wanted:
         return []
@@ -198,6 +206,7 @@ def _variant_jobs(study: Study, size: Size, speed, plain: float, reading: float,
         waits = tuple(job.name for job in plan)
         plan.append(Job("variants", "evaluate_variants", speed.start["without"] + JUDGE * size.test, plain, 0, waits))
     scanned = index + 1.5 * cost["score"] * size.bases
+    plan += [Job("variants", f"scan {name}", 2 * scanned, reading, 1.0 * size.bases, model) for name in wanted.samples]
     return plan + [Job("variants", f"map {name}", scanned, reading, 25.0 * size.bases, model) for name in wanted.maps]
 
 

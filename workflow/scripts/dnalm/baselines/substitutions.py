@@ -37,18 +37,23 @@ def counted_ratios(genome, splits, choices: dict, split: str, final: bool = Fals
     return intervals, {method: np.concatenate(parts) for method, parts in columns.items()}
 
 
-@torch.inference_mode()
 def both_directions(mixture: Mixture, piece: Counted) -> np.ndarray:
     """Sum of the log-probabilities (bases, 4) that the mixture gives a base from what is before it and from behind it.
 
     What stands on one side says nothing of the other once the base is known; the bases' own frequency, which counts
     twice then, differs little between them.
     """
+    return sum(each_direction(mixture, piece))
+
+
+@torch.inference_mode()
+def each_direction(mixture: Mixture, piece: Counted) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities (bases, 4) of the mixture given what is before a base, and given what is behind it."""
     flipped = np.where(piece.target < 4, 3 - piece.target, 4)[::-1]
     ahead = mixture.logits(*mixture.inputs(piece.forward, last_two(piece.target))).log_softmax(-1).numpy()
     reverse = np.ascontiguousarray(piece.reverse[::-1, :, ::-1])
     behind = mixture.logits(*mixture.inputs(reverse, last_two(flipped))).log_softmax(-1).numpy()
-    return ahead + behind[::-1, ::-1]
+    return ahead, behind[::-1, ::-1]
 
 
 def _against_reference(logp: np.ndarray, target: np.ndarray) -> np.ndarray:

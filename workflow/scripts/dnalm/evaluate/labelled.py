@@ -3,6 +3,8 @@
 All methods are judged on the same rows: one without a score for every row of a stratum is left out of it. Strata are
 
 - ``all``, and ``missense`` and every other consequence with `LEAST` variants of each label;
+- ``undecided``: the variants of consequences that do not say it by themselves: those with `LEAST` variants of each
+  label and a share of harm inside of `TRIVIAL`;
 - ``macro``: the mean over those consequences, in which the consequence itself brings nothing;
 - ``<stratum>_within_group``: only pairs of one group (exon, gene) are compared, weighted by their number. A constant
   fitted without a group is higher where the group has fewer harmful ones, so that it is worse than chance when groups
@@ -22,7 +24,11 @@ from dnalm.evaluate.ranking import Auroc, AveragePrecision, difference, interval
 
 #: Variants of each label that a stratum needs.
 LEAST = 5
+#: Shares of harm beyond which a consequence says by itself what its variants do.
+TRIVIAL = 0.05, 0.95
 OURS, WITHOUT = "dnalm_labelled", "dnalm_labelled_no_conservation"
+#: The language model fine-tuned on the labels; it is compared with its twin.
+FINETUNED = "dnalm_finetuned"
 #: What has no comparison of its own with the second of ours.
 OF_OURS = "dnalm_labelled"
 
@@ -60,11 +66,13 @@ def strata(table: pd.DataFrame) -> dict[str, tuple]:
     """Name to (rows, group of each row or None), of a table of `dnalm.tasks.labelled.predictions`."""
     label, kind = table["label"].to_numpy(bool), table["consequence"].to_numpy(object)
     within = {"group": pd.factorize(table["group"])[0]}
-    if (table["gene"] != table["group"]).any() and table["gene"].nunique() > 1:
+    # variants outside of genes are a group of this name
+    if (table["gene"].replace("", "intergenic") != table["group"]).any() and table["gene"].nunique() > 1:
         within["gene"] = pd.factorize(table["gene"])[0]
     chosen = {"all": np.ones(len(table), dtype=bool)}
     if len(set(kind)) > 1 or not table["missense"].all():
         chosen |= {"missense": table["missense"].to_numpy(bool)}
+        chosen |= {"undecided": undecided(label, kind)}
         chosen |= {name: kind == name for name in sorted(set(kind)) if name != "missense"}
     out = {}
     for name, mine in chosen.items():
@@ -79,6 +87,18 @@ def strata(table: pd.DataFrame) -> dict[str, tuple]:
     if not answered.all():
         out["answered"] = np.flatnonzero(answered), None
     return out
+
+
+def undecided(label: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Rows (n,) of consequences that do not say by themselves what a variant does.
+
+    None if that is true of all of them, or of one alone: these are strata already.
+    """
+    counts = pd.DataFrame({"kind": kind, "harm": label}).groupby("kind")["harm"].agg(["sum", "count", "mean"])
+    both = np.minimum(counts["sum"], counts["count"] - counts["sum"]) >= LEAST
+    open_ones = counts.index[both & counts["mean"].between(*TRIVIAL)]
+    mine = np.isin(kind.astype(str), open_ones.astype(str))
+    return mine & (1 < len(open_ones) < len(counts))
 
 
 def folds_digest(table: pd.DataFrame) -> str:
@@ -113,7 +133,7 @@ def evaluate_labelled(table: pd.DataFrame, scores: dict, fitted: dict, settings:
         where = {**common, "stratum": stratum, "n": len(mine), "seed": seed}
         data = label[mine], unit[mine], len(names), group
         found = {m: ranking(s, *data) for m, s in methods.items()}
-        if group is None and stratum not in ("all", "answered"):
+        if group is None and stratum not in ("all", "answered", "undecided"):
             classes[stratum] = {m: found[m]["auroc"] for m in found}
         rows += [_row(where, m, k, interval(s, weights)) for m in found for k, s in found[m].items()]
         pairs += _pairs(where, found, weights, settings["unit"], difference)
@@ -167,6 +187,8 @@ def _row(where: dict, method: str, metric: str, value: tuple) -> dict:
 def _against(methods):
     """Pairs of methods that are compared: ours with all, ours without the table's columns with all that is not ours."""
     pairs = [(OURS, m) for m in methods if m != OURS] if OURS in methods else []
+    if FINETUNED in methods:
+        pairs.append((FINETUNED, f"{FINETUNED}_random_init"))
     if WITHOUT in methods:
         pairs += [(WITHOUT, m) for m in methods if not m.startswith(OF_OURS)]
     return pairs

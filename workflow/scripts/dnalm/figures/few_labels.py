@@ -85,7 +85,7 @@ def _lines(ax, means: pd.DataFrame, every: pd.DataFrame) -> None:
                 single["labelled_genes"] * shift, single["value"], "o", color=colour, markersize=1.6, mew=0, alpha=0.7
             )
     low, high = ax.get_ylim()
-    for method, at in zip(ends, spread(list(ends.values()), 0.085 * (high - low)), strict=True):
+    for method, at in zip(ends, spread(list(ends.values()), 0.11 * (high - low)), strict=True):
         line_label(ax, _name(method), ends[method], at, method_colour(method))
 
 

@@ -25,8 +25,8 @@ from dnalm.figures.style import (
 OURS, WITHOUT = "dnalm_labelled", "dnalm_labelled_no_conservation"
 #: What is drawn beside ours, at most `MOST` of them, as far as it is there for every variant.
 BESIDE = (
-    "gene_chemistry", "gene_fitted", "consequence_order", "consequence_blosum62", "chemistry_fitted", "cadd", "phylop",
-    "blosum62",
+    "dnalm_labelled_no_language_model", "dnalm_finetuned", "gene_chemistry", "gene_fitted", "consequence_order",
+    "consequence_blosum62", "chemistry_fitted", "cadd", "phylop", "blosum62",
 )  # fmt: skip
 MOST = 6
 #: Points of a curve that are kept in its table.
@@ -148,6 +148,7 @@ def _by_class(ax, metrics: pd.DataFrame, methods: list[str]):
 def _stratum_name(stratum: str) -> str:
     name, within, what = stratum.partition("_within_")
     known = {"all": "All variants", "macro": "Mean of consequences"} | {"missense": STRATUM_LABELS["missense"]}
+    known |= {"trna": "tRNA", "rrna": "rRNA", "undecided": "Undecided by consequence"}
     text = known.get(name, name.replace("_", " ").capitalize())
     return f"{text}, within {what}s" if within else text
 

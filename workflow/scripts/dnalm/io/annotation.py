@@ -6,6 +6,7 @@ Inside, coordinates are 0-based half-open; a joined feature has one row per part
 import io
 import itertools
 import json
+import logging
 import urllib.parse
 import warnings
 import zlib
@@ -18,10 +19,14 @@ from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqFeature import AfterPosition, BeforePosition
 
 from dnalm.errors import InputError
+from dnalm.io.annotation_rows import CUT, check_parents, fill_phases
+from dnalm.io.assembly_names import AssemblyError
 from dnalm.io.contig_names import LANDMARKS
-from dnalm.io.fasta import numbered_lines, open_text
+from dnalm.io.placing import Placing
 from dnalm.io.tables import atomic_path
+from dnalm.io.text_files import numbered_lines, open_text
 
+log = logging.getLogger(__name__)
 COLUMNS = ["contig", "start", "end", "strand", "type", "phase", "id", "parent", "attributes"]
 STRANDS = {1: "+", -1: "-", None: ".", 0: "."}
 #: Values of ``partial`` that say so: NCBI's, and Prodigal's, whose 00 means whole.
@@ -31,47 +36,83 @@ NO_GENE = ("pseudogen", "transpos")
 KEPT = ("gene", "locus_tag", "product", "pseudo", "pseudogene", "transl_table", "codon_start", "note", "Name")
 
 
-def features_table(rows: list[dict]) -> pd.DataFrame:
-    """The tidy table of feature parts, sorted by contig (in order of appearance), start, end, type."""
-    table = pd.DataFrame(rows, columns=COLUMNS)
+def features_table(rows) -> pd.DataFrame:
+    """The tidy table of feature parts (dictionaries), sorted by contig (in order of appearance), start, end, type."""
+    columns: dict[str, list] = {name: [] for name in COLUMNS}
+    for row in rows:  # column by column: a list of dictionaries takes several times the memory
+        for name in COLUMNS:
+            columns[name].append(row[name])
+    types = {"start": "int64", "end": "int64", "phase": "int8"}
+    table = pd.DataFrame({name: pd.Series(values, dtype=types.get(name, object)) for name, values in columns.items()})
     order = {name: i for i, name in enumerate(dict.fromkeys(table["contig"]))}
     rank = table["contig"].map(order)
     table = table.assign(rank=rank).sort_values(["rank", "start", "end", "type", "id"], kind="stable")
-    types = {"start": "int64", "end": "int64", "phase": "int8"}
-    return table.drop(columns="rank").reset_index(drop=True).astype(types)
+    return table.drop(columns="rank").reset_index(drop=True)
 
 
-def read_genbank(path):
-    """Contigs [(name, sequence bytes, circular)] and feature rows of a GenBank file (Biopython).
+def genbank_records(path, form: str = "genbank", facts: dict | None = None, bare: bool = False):
+    """(contig, sequence, circular, feature rows) of each record of a GenBank or EMBL file (Biopython).
+
+    Parameters
+    ----------
+    form : str
+        ``genbank`` or ``embl``.
+    facts : dict, optional
+        Takes the qualifiers of each contig's ``source`` feature, when its record goes by.
+    bare : bool
+        Whether records without sequence are welcome; the sequence given is then empty.
 
     Raises
     ------
     InputError
         If the file is damaged, holds no record, or a record has no sequence.
     """
-    contigs, rows = [], []
+    names, label = set(), {"genbank": "GenBank", "embl": "EMBL"}[form]
     try:
-        with io.TextIOWrapper(open_text(path), encoding="utf-8", errors="replace") as text, warnings.catch_warnings():
-            # Biopython only warns of a record that is cut short, and of old LOCUS lines, which do no harm.
-            warnings.simplefilter("ignore", BiopythonParserWarning)
-            warnings.filterwarnings("error", "Expected sequence length|Premature end", BiopythonParserWarning)
-            for record in SeqIO.parse(text, "genbank"):
-                if not len(record.seq) or not record.seq.defined:
+        with io.TextIOWrapper(open_text(path), encoding="utf-8", errors="replace") as text:
+            records = SeqIO.parse(text, form)
+            while record := _next_record(records):
+                whole = len(record.seq) and record.seq.defined
+                if not whole and not bare:
                     raise InputError(f"record {record.id} has no sequence", str(path), "Fetch it with its ORIGIN part")
                 name = record.name if record.id in ("", ".", "<unknown id>") else record.id
-                if any(name == known for known, _, _ in contigs):
+                if name in names:
                     raise InputError(f"contig {name} is there twice", str(path), "Rename or remove one of the records")
-                contigs.append((name, bytes(record.seq), record.annotations.get("topology") == "circular"))
-                rows += _genbank_rows(record, name)
+                names.add(name)
+                circular = record.annotations.get("topology") == "circular"
+                if facts is not None:
+                    facts[name] = _source_of(record)
+                yield name, bytes(record.seq) if whole else b"", circular, _genbank_rows(record, name)
     except (EOFError, OSError, ValueError, zlib.error, BiopythonParserWarning) as error:
-        raise InputError(f"cannot be read as GenBank ({error})", str(path), "Fetch it again") from error
-    if not contigs:
-        raise InputError("the file holds no GenBank record", str(path), "Give a GenBank flat file, or FASTA and GFF3")
-    return contigs, rows
+        raise InputError(f"cannot be read as {label} ({error})", str(path), "Fetch it again") from error
+    if not names:
+        raise InputError(f"the file holds no {label} record", str(path), f"Give a {label} flat file, or FASTA and GFF3")
+
+
+def _source_of(record) -> dict[str, str]:
+    """Qualifiers of the feature that says what a record is, and its length, which may be all that is known."""
+    source = next((feature.qualifiers for feature in record.features if feature.type == "source"), {})
+    return {**{key: values[0] for key, values in source.items()}, "length": str(len(record.seq))}
+
+
+def _next_record(records):
+    """The next record, None at the end. Biopython only warns of one that is cut short, and of old LOCUS lines."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BiopythonParserWarning)
+        warnings.filterwarnings("error", "Expected sequence length|Premature end", BiopythonParserWarning)
+        return next(records, None)
+
+
+def read_genbank(path):
+    """Contigs [(name, sequence bytes, circular)] and feature rows of a GenBank file; see `genbank_records`."""
+    records = list(genbank_records(path))
+    return [record[:3] for record in records], [row for record in records for row in record[3]]
 
 
 def _genbank_rows(record, contig: str) -> list[dict]:
-    rows = []
+    rows, size = [], len(record.seq)
+    if lost := [feature.type for feature in record.features if feature.location is None]:
+        log.warning("%s: %d features whose place cannot be read are left out: %s", contig, len(lost), lost[:5])
     for number, feature in enumerate(record.features):
         if feature.type == "source" or feature.location is None:
             continue
@@ -84,9 +125,9 @@ def _genbank_rows(record, contig: str) -> list[dict]:
         ):
             keep["partial"] = "true"
         for part in parts:
-            if part.end > len(record.seq):
-                raise InputError(
-                    f"{feature.type} ends off the contig ({len(record.seq)} bases)", f"{contig}:{part.end}",
+            if part.end > size:
+                raise AssemblyError(
+                    f"{feature.type} ends off the contig ({size} bases)", f"{contig}:{part.end}",
                     "Is this the annotation of another assembly?",
                 )  # fmt: skip
         if "pseudogene" in keep or "pseudo" in keep:
@@ -119,7 +160,7 @@ def read_gff3(path, lengths: dict[str, int], circular=frozenset(), names=None) -
     On contigs named in ``circular`` a feature that runs past the end is split at the origin. ``names`` says which
     contig a name of the file is (`dnalm.io.contig_names.match_contigs`), None for those whose features are left out.
     """
-    rows, names = [], {} if names is None else names
+    rows, place = [], Placing(lengths, names, circular)
     for number, line in numbered_lines(path):
         if line.startswith(b"##FASTA"):
             break
@@ -129,11 +170,11 @@ def read_gff3(path, lengths: dict[str, int], circular=frozenset(), names=None) -
         fields = line.decode("utf-8", "replace").split("\t")
         if len(fields) != 9:
             raise InputError(f"{len(fields)} columns instead of 9", where, "GFF3 has nine columns separated by tabs")
-        fields[0] = names.get(fields[0], fields[0])
-        if fields[2] not in LANDMARKS and fields[0] is not None:
-            rows += _gff_rows(fields, where, number, lengths, circular)
+        if fields[2] not in LANDMARKS:
+            rows += _gff_rows(fields, where, number, place)
     _mark_pseudo(rows)
-    return rows
+    check_parents(rows, path)
+    return fill_phases(rows, path)
 
 
 def _name_part(kind: str, parent: str | None, number: int) -> str:
@@ -141,30 +182,26 @@ def _name_part(kind: str, parent: str | None, number: int) -> str:
     return f"CDS:{parent}" if kind == "CDS" and parent else f"{kind}-{number}"
 
 
-def _gff_rows(fields, where, number, lengths, circular) -> list[dict]:
-    contig, _, kind, start, end, _, strand, phase, text = fields
-    if contig not in lengths:
-        raise InputError(f"contig {contig!r} is not in the sequence", where, f"It has {', '.join(list(lengths)[:5])}")
+def _gff_rows(fields, where, number, place: Placing) -> list[dict]:
+    name, _, kind, start, end, _, strand, phase, text = fields
     if not (start.isdecimal() and end.isdecimal() and 1 <= int(start) <= int(end)):
         raise InputError(f"{start}..{end} is not an interval", where, "start and end are 1-based, start <= end")
     if strand not in ("+", "-", ".", "?"):
         raise InputError(f"unknown strand {strand!r}", where, "Use +, - or .")
-    length, low, high = lengths[contig], int(start) - 1, int(end)
-    if high > length and (contig not in circular or high > 2 * length or low >= length):
-        raise InputError(
-            f"{contig}:{start}-{end} is off the contig's end ({length} bases)", where,
-            "Is this the annotation of another assembly?",
-        )  # fmt: skip
+    contig = place(name, int(start), int(end), where)
+    if contig is None:
+        return []
+    length, low, high = place.lengths[contig], int(start) - 1, int(end)
     pairs = (pair.partition("=") for pair in text.split(";") if "=" in pair)
     attributes = {k.strip(): urllib.parse.unquote(v) for k, _, v in pairs}
     keep = {k: v for k, v in attributes.items() if k in (*KEPT, "gene_biotype")}
-    if attributes.get("partial") in PARTIAL:
+    if attributes.get("partial") in PARTIAL or CUT.intersection(attributes.get("tag", "").split(",")):
         keep["partial"] = "true"
     if any(word in attributes.get("biotype", "") for word in NO_GENE):
         keep["pseudo"] = "true"
     row = {
         "contig": contig, "strand": strand.replace("?", "."), "type": kind,
-        "phase": int(phase) if phase in ("0", "1", "2") else (0 if kind == "CDS" else -1),
+        "phase": int(phase) if phase in ("0", "1", "2") else -1,
         "id": attributes.get("ID") or _name_part(kind, attributes.get("Parent"), number),
         "parent": attributes.get("Parent", ""),
         "attributes": json.dumps(keep, sort_keys=True),
@@ -173,7 +210,7 @@ def _gff_rows(fields, where, number, lengths, circular) -> list[dict]:
         return [row | {"start": low, "end": high}]
     parts = [row | {"start": low, "end": length}, row | {"start": 0, "end": high - length}]
     later = parts[1] if strand != "-" else parts[0]
-    if kind == "CDS":
+    if kind == "CDS" and row["phase"] >= 0:
         first = length - low if strand != "-" else high - length
         later["phase"] = (row["phase"] - first) % 3
     return parts
@@ -198,7 +235,7 @@ def coding_sequences(features: pd.DataFrame, lengths: dict[str, int], circular=N
     ``circular`` names the circular contigs; without it, every contig may be circular.
     """
     rows = []
-    for (contig, identifier), group in _each_parent(features).groupby(["contig", "id"], sort=False):
+    for (contig, identifier), group in each_parent(features).groupby(["contig", "id"], sort=False):
         keep = json.loads(group["attributes"].iloc[0])
         spans = sorted(zip(group["start"], group["end"], strict=True))
         crosses = (
@@ -227,7 +264,7 @@ def coding_sequences(features: pd.DataFrame, lengths: dict[str, int], circular=N
     return table.sort_values(["contig", "start", "end"], kind="stable").reset_index(drop=True)
 
 
-def _each_parent(features: pd.DataFrame) -> pd.DataFrame:
+def each_parent(features: pd.DataFrame) -> pd.DataFrame:
     """CDS parts; one without an ID that several transcripts share (FlyBase) is there once for each of them."""
     cds, proteins = features[features["type"] == "CDS"], protein_ids(features)
     shared = (cds["id"] == "CDS:" + cds["parent"]) & cds["parent"].str.contains(",")

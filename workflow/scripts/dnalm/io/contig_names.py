@@ -1,9 +1,10 @@
 """Contig names of an annotation and of a sequence brought together.
 
 A FASTA file of Ensembl calls a yeast chromosome ``I``, the GFF3 of RefSeq ``NC_001133.9``. A name of the annotation
-finds its contig by, in this order: the user's table of aliases; the same name; what its landmark line says (``Name``,
-``chromosome``, ``Alias``, ``genome=mitochondrion``), compared as it stands and in common forms (``chr1`` is ``1``,
-``chrM`` is ``MT``); its length, if only one contig has it. Where the annotation says how long a contig is, the sequence
+finds its contig by, in this order: the user's table of aliases; the same name, also without the escapes of GFF3
+(``a%20b``); a row of an assembly report that has both names; what its landmark line says (``Name``, ``chromosome``,
+``Alias``, ``genome=mitochondrion``), compared as it stands and in common forms (``chr1`` is ``1``, ``chrM`` is
+``MT``); its length, if only one contig has it. Where the annotation says how long a contig is, the sequence
 must be as long, whatever the names. Nothing is guessed: what is left over or could be two things is an error.
 """
 
@@ -14,7 +15,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from dnalm.errors import InputError
-from dnalm.io.fasta import numbered_lines
+from dnalm.io.assembly_names import AssemblyError
+from dnalm.io.text_files import numbered_lines
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,8 @@ FIX = "Give a table with a line 'name in the annotation, tab, contig' as `aliase
 class Landmark:
     """What an annotation says of one contig.
 
-    Other names, length in bases (None if unsaid), line of the first feature, end of the last one, circularity.
+    Other names, length in bases (None if unsaid), line of the first feature, end of the last one, circularity, and
+    what its region line says beside (keys in lower case).
     """
 
     names: set[str] = field(default_factory=set)
@@ -43,6 +46,7 @@ class Landmark:
     line: int | None = None
     end: int = 0
     circular: bool = False
+    said: dict[str, str] = field(default_factory=dict)
 
 
 def read_landmarks(path) -> dict[str, Landmark]:
@@ -78,6 +82,7 @@ def _add_landmark(landmark: Landmark, fields: list[str]) -> None:
     landmark.length = int(fields[4])
     attributes = dict(pair.split("=", 1) for pair in fields[8].split(";") if "=" in pair)
     values = {k.strip().lower(): urllib.parse.unquote(v) for k, v in attributes.items()}
+    landmark.said = values
     for key in ("name", "chromosome", "alias"):
         landmark.names |= set(values.get(key, "").split(",")) - {""}
     if any(values.get("genome") in names for names in ORGANELLES.values()):
@@ -118,7 +123,7 @@ def read_aliases(path, lengths: dict[str, int]) -> dict[str, str | None]:
     return table
 
 
-def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path, aliases=None) -> dict[str, str | None]:
+def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path, aliases=None, report=None):
     """Contig of every name of an annotation that has features; None for those that the user leaves out.
 
     Parameters
@@ -131,6 +136,12 @@ def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path,
         The annotation, for messages.
     aliases : dict, optional
         From `read_aliases`.
+    report : list of `dnalm.io.assembly_report.Entry`, optional
+        Names that contigs have in other archives.
+
+    Returns
+    -------
+    dict of str to str or None
 
     Raises
     ------
@@ -139,39 +150,61 @@ def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path,
     """
     aliases, used = aliases or {}, {n: m for n, m in landmarks.items() if m.line is not None}
     names = {name: aliases[name] for name in used if name in aliases}
-    names |= {name: name for name in used if name in lengths and name not in names}
-    how = Counter(aliases=sum(n in aliases for n in names), name=sum(n not in aliases for n in names))
-    known: dict[str, set[str]] = defaultdict(set)
-    for contig in lengths:
-        for form in forms(contig):
-            known[form].add(contig)
+    search = _Search(used, lengths, path, names, report or [])
+    for name in used:
+        if name not in names and name in lengths:
+            search.settle(name, name, "name")
     for name in [n for n in used if n not in names]:
-        names[name], rule = _find(name, used, known, lengths, set(names.values()), path)
-        how[rule] += 1
+        search.settle(name, *search.find(name))
+    how = Counter(aliases=sum(n in aliases for n in names), **search.how)
     _check(names, used, lengths, path)
     _tell(names, how, lengths)
     return names
 
 
-def _find(name, used, known, lengths, taken, path) -> tuple[str, str]:
-    """(contig, rule) for a name that is not itself a contig."""
-    mark, where = used[name], f"{path}:{used[name].line}"
-    free = {c for c in lengths if c not in taken}
-    near = {c for n in {name, *mark.names} for form in forms(n) for c in known[form]} & free
-    if len(near) > 1 and mark.length is not None:
-        near = {c for c in near if lengths[c] == mark.length} or near
-    if not near and mark.length is not None:
-        near = {c for c in free if lengths[c] == mark.length}
-        twins = [n for n, m in used.items() if m.length == mark.length]
-        if len(near) == 1:
-            if len(twins) == 1:
+class _Search:
+    """Finds contigs by name; everything is looked up, because there may be a hundred thousand of them."""
+
+    def __init__(self, used, lengths, path, names, report):
+        self.used, self.lengths, self.path, self.names = used, lengths, path, names
+        self.taken = {contig for contig in names.values() if contig is not None}
+        self.how: Counter = Counter()
+        self.elsewhere = {name: entry.names for entry in report for name in entry.names}
+        self.by_form, self.by_length = defaultdict(set), defaultdict(set)
+        for contig, length in lengths.items():
+            self.by_length[length].add(contig)
+            for form in forms(contig):
+                self.by_form[form].add(contig)
+        self.twins = Counter(mark.length for mark in used.values())
+
+    def settle(self, name: str, contig: str, rule: str) -> None:
+        """A name has its contig."""
+        self.names[name] = contig
+        self.taken.add(contig)
+        self.how[rule] += 1
+
+    def find(self, name: str) -> tuple[str, str]:
+        """(contig, rule) for a name that is not itself a contig."""
+        mark, where = self.used[name], f"{self.path}:{self.used[name].line}"
+        bare = urllib.parse.unquote(name)
+        if bare in self.lengths and bare not in self.taken:
+            return bare, "name"
+        same = {n for n in self.elsewhere.get(name, ()) if n in self.lengths} - self.taken
+        if len(same) == 1:
+            return same.pop(), "report"
+        near = {c for n in {name, *mark.names} for form in forms(n) for c in self.by_form.get(form, ())} - self.taken
+        if len(near) > 1 and mark.length is not None:
+            near = {c for c in near if self.lengths[c] == mark.length} or near
+        if not near and mark.length is not None and self.twins[mark.length] == 1:
+            near = self.by_length.get(mark.length, set()) - self.taken
+            if len(near) == 1:
                 return near.pop(), "length"
-            near = set()
-    if not near:
-        raise InputError(f"contig {name!r} is not in the sequence", where, f"It has {_some(lengths)}. {FIX}")
-    if len(near) > 1:
-        raise InputError(f"contig {name!r} of the annotation could be {_some(sorted(near))}", where, FIX)
-    return near.pop(), "landmark"
+        if not near:
+            known = _some(self.lengths)
+            raise AssemblyError(f"contig {name!r} is not in the sequence", where, f"It has {known}. {FIX}")
+        if len(near) > 1:
+            raise InputError(f"contig {name!r} of the annotation could be {_some(sorted(near))}", where, FIX)
+        return near.pop(), "landmark"
 
 
 def _check(names, used, lengths, path) -> None:
@@ -183,7 +216,7 @@ def _check(names, used, lengths, path) -> None:
         by_contig[contig].append(name)
         said, where = used[name].length, f"{path}:{used[name].line}"
         if said is not None and said != lengths[contig]:
-            raise InputError(
+            raise AssemblyError(
                 f"contig {name} has {said} bases in the annotation, {contig} has {lengths[contig]} in the sequence",
                 where,
                 "Give the annotation of this assembly; if you cut the sequence, take the contig's "
@@ -199,7 +232,8 @@ def _tell(names, how, lengths) -> None:
         log.info("contig names matched (by %s): %s", _rules(how), _some(told, 20))
     if left := [name for name, contig in names.items() if contig is None]:
         log.warning("features on %s are left out, as the alias table says", _some(left))
-    if bare := [contig for contig in lengths if contig not in names.values()]:
+    annotated = set(names.values())
+    if bare := [contig for contig in lengths if contig not in annotated]:
         share = sum(lengths[contig] for contig in bare) / sum(lengths.values())
         # scraps of an assembly often have none; a chromosome that has none was hardly annotated
         tell = log.warning if share > NOTED else log.info

@@ -1,111 +1,25 @@
-"""Sequences: strict FASTA reading, bgzip FASTA writing, and the genome as one memory-mapped array of codes."""
+"""FASTA files whole, and the genome as one memory-mapped array of codes."""
 
-import gzip
+import functools
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pysam
 
 from dnalm.errors import InputError
-from dnalm.io.tables import atomic_path
+from dnalm.io.pieces import fasta_pieces, whole_contigs
+from dnalm.io.sequence_files import write_fasta
+from dnalm.io.text_files import numbered_lines, open_text
 
-IUPAC = b"ACGTUNRYSWKMBDHVacgtunryswkmbdhv"
-
-
-def open_text(path):
-    """Open a plain, gzip or bgzip file for reading bytes, by its content rather than its name."""
-    with open(path, "rb") as file:
-        magic = file.read(2)
-    return gzip.open(path, "rb") if magic == b"\x1f\x8b" else open(path, "rb")
-
-
-def numbered_lines(path) -> Iterator[tuple[int, bytes]]:
-    """Lines without their ends (LF or CR LF), with their number from 1; damage becomes a clear error."""
-    number = 0
-    try:
-        with open_text(path) as file:
-            for number, line in enumerate(file, 1):
-                yield number, line.rstrip(b"\r\n")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            f"damaged or truncated gzip file ({error})", f"{path}:{number + 1}", "Fetch it again"
-        ) from error
+__all__ = ["Genome", "contig_name", "load_genome", "numbered_lines", "open_text", "read_fasta", "write_fasta"]
 
 
 def read_fasta(path) -> Iterator[tuple[str, bytes]]:
-    """Contigs of a FASTA file in order, letter case kept.
-
-    Raises
-    ------
-    InputError
-        With ``file:line`` for an empty file, text before the first header, a repeated or empty name, a contig without
-        sequence, or a letter that is not IUPAC.
-    """
-    name, parts, seen, number = None, [], {}, 0
-    for number, line in numbered_lines(path):
-        if line.startswith(b">"):
-            if name is not None:
-                yield _contig(path, number, name, parts)
-            name, parts = _header(path, number, line, seen), []
-        elif letters := line.strip():
-            if name is None:
-                _not_fasta(path, number, line)
-            strange = letters.translate(None, IUPAC)
-            if strange:
-                letter = bytes([min(strange)]).decode("latin-1")
-                raise InputError(f"{letter!r} is not a nucleotide letter", f"{path}:{number}", "Remove it or write N")
-            parts.append(letters)
-    if name is None:
-        raise InputError("the file holds no sequence", str(path), "Give a FASTA file with at least one contig")
-    yield _contig(path, number, name, parts)
-
-
-def _header(path, number, line, seen) -> str:
-    words = line[1:].decode("utf-8", "replace").split()
-    if not words:
-        raise InputError("a header without a name", f"{path}:{number}", "Write >name before each sequence")
-    if words[0] in seen:
-        raise InputError(
-            f"contig {words[0]} is there twice (first in line {seen[words[0]]})",
-            f"{path}:{number}",
-            "Rename one of them",
-        )
-    seen[words[0]] = number
-    return words[0]
-
-
-def _contig(path, number, name, parts) -> tuple[str, bytes]:
-    if not parts:
-        raise InputError(f"contig {name} has no sequence", f"{path}:{number}", "Remove its header")
-    return name, b"".join(parts)
-
-
-def _not_fasta(path, number, line):
-    if line.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise InputError("this is a web page, not a FASTA file", f"{path}:{number}", "Fetch the file itself")
-    raise InputError("text before the first '>' header", f"{path}:{number}", "Is this a FASTA file?")
-
-
-def write_fasta(contigs, path, width: int = 80) -> None:
-    """Write (name, bytes) pairs as bgzip FASTA with .fai and .gzi beside it."""
-    path = Path(path)
-    with atomic_path(path) as temporary:
-        plain = Path(temporary).with_suffix(".plain")
-        with open(plain, "wb") as out:
-            for name, sequence in contigs:
-                out.write(f">{name}\n".encode())
-                for i in range(0, len(sequence), width):
-                    out.write(sequence[i : i + width] + b"\n")
-        pysam.tabix_compress(str(plain), str(temporary), force=True)
-        plain.unlink()
-        pysam.faidx(str(temporary))
-        for suffix in (".fai", ".gzi"):
-            Path(f"{temporary}{suffix}").replace(f"{path}{suffix}")
+    """Contigs of a FASTA file in order, each in one piece; errors as of `dnalm.io.pieces.fasta_pieces`."""
+    return whole_contigs(fasta_pieces(path))
 
 
 def contig_name(genome, contig):
@@ -129,6 +43,14 @@ class Genome:
     codes: np.ndarray
     contigs: pd.DataFrame
     digest: str
+
+    @functools.cached_property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Codes, read-only and as memory-mapped as they are, and the contigs' offsets, lengths and circularity."""
+        codes = np.asarray(self.codes).view()
+        codes.flags.writeable = False
+        offsets, lengths = (self.contigs[name].to_numpy(dtype=np.int64) for name in ("offset", "length"))
+        return codes, offsets, lengths, self.contigs["circular"].to_numpy(dtype=bool)
 
     @property
     def owners(self) -> np.ndarray:
@@ -169,30 +91,35 @@ class Genome:
         mine = table[table["genome"].isin(self.names)]
         return mine.assign(contig=contig_name(mine["genome"], mine["contig"])) if self.composite else mine
 
-    def _row(self, contig: str):
-        rows = self.contigs.index[self.contigs["contig"] == contig]
-        if not len(rows):
+    @functools.cached_property
+    def _rows(self) -> dict[str, tuple[int, int, bool]]:
+        """(offset, length, circular) by contig; a look at the table itself takes long where there are 100,000."""
+        columns = (self.contigs[name].tolist() for name in ("contig", "offset", "length", "circular"))
+        return {contig: row for contig, *row in zip(*columns, strict=True)}
+
+    def _row(self, contig: str) -> tuple[int, int, bool]:
+        if contig not in self._rows:
             raise InputError(f"no contig {contig!r}", self.name, f"Known: {', '.join(self.contigs['contig'][:5])}")
-        return self.contigs.loc[rows[0]]
+        return self._rows[contig]
 
     def offset(self, contig: str) -> int:
         """Global position of the first base of a contig."""
-        return int(self._row(contig)["offset"])
+        return self._row(contig)[0]
 
     def length(self, contig: str) -> int:
         """Bases of a contig."""
-        return int(self._row(contig)["length"])
+        return self._row(contig)[1]
 
     def contig_codes(self, contig: str) -> np.ndarray:
         """Codes of a whole contig, uint8, with soft-mask bits."""
-        row = self._row(contig)
-        return self.codes[row["offset"] : row["offset"] + row["length"]]
+        offset, length, _ = self._row(contig)
+        return self.codes[offset : offset + length]
 
     def fetch(self, contig: str, start: int, end: int) -> np.ndarray:
         """Codes of [start, end); ``end`` may pass the origin of a circular contig."""
-        row = self._row(contig)
-        if not 0 <= start <= end or end > row["length"] * (2 if row["circular"] else 1):
-            raise InputError("outside of the contig", f"{contig}:{start + 1}-{end}", f"It has {row['length']} bases")
+        _, length, circular = self._row(contig)
+        if not 0 <= start <= end or end > length * (2 if circular else 1):
+            raise InputError("outside of the contig", f"{contig}:{start + 1}-{end}", f"It has {length} bases")
         return self.contig_codes(contig).take(np.arange(start, end), mode="wrap")
 
     def locate(self, position: int) -> tuple[str, int]:

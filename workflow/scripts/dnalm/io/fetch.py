@@ -8,22 +8,42 @@ from pathlib import Path
 
 from dnalm.errors import InputError
 from dnalm.io.provenance import ROOT, sha256_of
+from dnalm.io.remote import data_folders, in_data, is_remote, is_url, kind_of, local_files, wanted
 
 EMBEDDED = ROOT / "resources" / "genomes"
+#: What provenance.json keeps of download.json.
+DOWNLOAD_FACTS = (
+    "kind",
+    "mirror",
+    "provider",
+    "release",
+    "assembly",
+    "species",
+    "division",
+    "track",
+    "licence",
+    "date",
+)
 
 
 @dataclass(frozen=True)
 class LocalGenome:
-    """Files of a genome on this machine."""
+    """Files of a genome on this machine; ``report`` is NCBI's assembly report."""
 
     sequence: Path
     annotation: Path | None
     provenance: dict = field(default_factory=dict)
     aliases: Path | None = None
+    report: Path | None = None
 
 
-def resolve_source(source: dict, embedded: Path = EMBEDDED) -> LocalGenome:
-    """Files and provenance of a genome source (the keys of `dnalm.config_sections.GenomeSource`).
+def resolve_source(source: dict, embedded: Path = EMBEDDED, downloads: Path | None = None) -> LocalGenome:
+    """Files and provenance of a genome source (the keys of `dnalm.config_genomes.GenomeSource`).
+
+    Parameters
+    ----------
+    downloads : Path or None
+        Folder of the rule ``download`` for this genome, if it was downloaded.
 
     Raises
     ------
@@ -32,8 +52,8 @@ def resolve_source(source: dict, embedded: Path = EMBEDDED) -> LocalGenome:
     """
     if source.get("embedded"):
         return _embedded(source["embedded"], embedded)
-    if source.get("ncbi"):
-        return _offline(source)
+    if kind_of(source):
+        return _downloaded(source, Path(downloads)) if downloads else _offline(source)
     sequence = _existing(source["path"], "genomes: path")
     annotation = _existing(source["annotation"], "genomes: annotation") if source.get("annotation") else None
     return _local(sequence, annotation, source, {"kind": "path", "name": str(source["path"])})
@@ -52,19 +72,56 @@ def _embedded(name: str, folder: Path) -> LocalGenome:
 
 
 def _offline(source: dict) -> LocalGenome:
-    folders = [Path(p) for p in os.environ.get("DNALM_DATA", "").split(os.pathsep) if p]
-    names = [source["file"], *([source["annotation"]] if source.get("annotation") else [])]
-    found = [next((f / name for f in folders if (f / name).is_file()), None) for name in names]
-    if all(found):
-        facts = {"kind": "ncbi", "name": source["ncbi"], "accession": source["ncbi"]}
-        return _local(found[0], found[1] if len(found) > 1 else None, source, facts)
-    where = f"a folder of DNALM_DATA ({os.environ['DNALM_DATA']})" if folders else "a folder named by DNALM_DATA"
-    missing = " and ".join(name for name, path in zip(names, found, strict=True) if path is None)
+    """Files of a provider that are here without a download."""
+    kind, name, found = kind_of(source), _name_of(source), local_files(source)
+    if found:
+        facts = {"kind": kind, "name": name, **({"accession": source["ncbi"]} if kind == "ncbi" else {})}
+        return _local(found["sequence"], found.get("annotation"), source, facts, found.get("report"))
+    names = wanted(source)
+    files = [group[0] for group in (names.sequence, names.annotation) if group and not any(map(in_data, group))]
+    told = os.pathsep.join(map(str, data_folders()))
+    where = f"a folder of DNALM_DATA ({told})" if told else "a folder named by DNALM_DATA"
+    places = {"ncbi": "NCBI", "ensembl": "Ensembl", "ucsc": "UCSC", "url": "there"}
+    by_rule = is_remote(source)
     raise InputError(
-        f"{missing} of {source['ncbi']} was not found",
-        "genomes: ncbi",
-        f"Download it from NCBI and put it into {where}, e.g. export DNALM_DATA=$HOME/genomes",
+        f"{' and '.join(files)} of {name} was not found",
+        f"genomes: {kind}",
+        f"{'The rule download fetches it. Or download' if by_rule else 'Download'} it from {places[kind]} and put it "
+        f"into {where}, e.g. export DNALM_DATA=$HOME/genomes",
     )
+
+
+def _name_of(source: dict) -> str:
+    """What a provider calls a genome."""
+    kind = kind_of(source)
+    if kind == "ensembl":
+        return f"{source['ensembl']['species']}, release {source['ensembl']['release']}"
+    return source["ucsc"]["assembly"] if kind == "ucsc" else source[kind]
+
+
+def _downloaded(source: dict, folder: Path) -> LocalGenome:
+    """What the rule ``download`` has brought, verified by the checksums of its record."""
+    record = json.loads((folder / "download.json").read_text())
+    files = {file["role"]: file for file in record["files"]}
+    facts = {key: record[key] for key in DOWNLOAD_FACTS if record.get(key)}
+    facts |= {
+        "name": record["source"].get("url") or _name_of(source),
+        "source": f"{record.get('provider', '')}: {files['sequence']['url']}",
+    }
+    facts |= {"accession": source["ncbi"]} if source.get("ncbi") else {}
+    for role, file in files.items():
+        prefix = "" if role == "sequence" else f"{role}_"
+        kept = ("url", "etag", "last_modified", "date", "provider_checksum")
+        facts |= {f"{prefix}{key}": file[key] for key in kept if file.get(key)}
+    paths = {role: folder / file["name"] for role, file in files.items()}
+    given = source.get("annotation")
+    if given and not is_url(given) and "annotation" not in paths:
+        paths["annotation"] = in_data(given) or _existing(given, "genomes: annotation")
+    # the config's own checksums were compared while the files came; now they must still be those that came
+    expected = {"sha256": files["sequence"]["sha256"]}
+    if "annotation" in files:
+        expected["annotation_sha256"] = files["annotation"]["sha256"]
+    return _local(paths["sequence"], paths.get("annotation"), {**source, **expected}, facts, paths.get("report"))
 
 
 def find_file(path: str, key: str) -> Path:
@@ -75,11 +132,16 @@ def find_file(path: str, key: str) -> Path:
     InputError
         If there is none; ``key`` is the config key that named it.
     """
-    folders = [Path(folder) for folder in os.environ.get("DNALM_DATA", "").split(os.pathsep) if folder]
-    found = next((place for place in (Path(path), *(f / path for f in folders)) if place.is_file()), None)
+    found = next((place for place in (Path(path), *(f / path for f in data_folders())) if place.is_file()), None)
     if found is None:
         raise InputError("no such file", f"{key}: {path}", "Check the path, or the folders of DNALM_DATA")
     return found
+
+
+def downloaded_file(folder) -> Path:
+    """The file that a rule downloaded into a folder of its own."""
+    record = json.loads((Path(folder) / "download.json").read_text())
+    return Path(folder) / record["files"][0]["name"]
 
 
 def _existing(path, key: str) -> Path:
@@ -88,7 +150,9 @@ def _existing(path, key: str) -> Path:
     return Path(path)
 
 
-def _local(sequence: Path, annotation: Path | None, source: dict, facts: dict) -> LocalGenome:
+def _local(
+    sequence: Path, annotation: Path | None, source: dict, facts: dict, report: Path | None = None
+) -> LocalGenome:
     digest = _checked_sha256(sequence, source.get("sha256"))
     record = {**facts, "file": sequence.name, "bytes": sequence.stat().st_size, "sha256": digest}
     if annotation:
@@ -97,7 +161,11 @@ def _local(sequence: Path, annotation: Path | None, source: dict, facts: dict) -
     aliases = _existing(source["aliases"], "genomes: aliases") if source.get("aliases") else None
     if aliases:
         record |= {"aliases": aliases.name, "aliases_sha256": sha256_of(aliases)}
-    return LocalGenome(sequence, annotation, record, aliases)
+    if source.get("report"):
+        report = _existing(source["report"], "genomes: report")
+    if report:
+        record |= {"report": report.name, "report_sha256": sha256_of(report)}
+    return LocalGenome(sequence, annotation, record, aliases, report)
 
 
 def _checked_sha256(path: Path, expected: str | None) -> str:

@@ -1,6 +1,7 @@
 """Variants with labels, from a table or a VCF file, checked against the genome; what is left out has a reason."""
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,16 @@ import pandas as pd
 
 from dnalm.errors import InputError
 from dnalm.io.fasta import Genome, open_text
+from dnalm.io.labelled_alleles import NO_CONTIG, NO_POSITION, place_alleles, spdi_columns
 from dnalm.io.vcf import open_variants
 from dnalm.io.vcf_alleles import ContigNames
-from dnalm.sequence.alphabet import encode
+from dnalm.sequence.alleles import KINDS
 
 log = logging.getLogger(__name__)
 #: Why a variant is left out; the first that applies.
 REASONS = (
-    "no_label", "bad_position", "unknown_contig", "not_a_substitution", "ref_mismatch", "contradicting_labels",
-    "repeated", "other_consequence",
+    "not_wanted", "no_label", "bad_position", "unknown_contig", "no_alleles", "ref_mismatch", "other_kind", "too_long",
+    "contradicting_labels", "repeated", "other_consequence",
 )  # fmt: skip
 
 
@@ -46,10 +48,10 @@ def read_table(path, key: str) -> pd.DataFrame:
     return table.assign(line=np.arange(len(table)) + 2)
 
 
-def read_vcf(path, genome: Genome) -> pd.DataFrame:
+def read_vcf(path, genome: Genome, aliases=None) -> pd.DataFrame:
     """A row per alternative allele, INFO keys as columns of texts: contig, position, ref, alt, line as of the file."""
     parts = []
-    for batch in open_variants(path, genome).batches():
+    for batch in open_variants(path, genome, aliases).batches():
         for line, number in zip(batch.lines, batch.numbers, strict=True):
             pairs = [item.partition("=") for item in line[7].split(";")]
             info = {name: value if mark else "1" for name, mark, value in pairs if name not in ("", ".")}
@@ -60,8 +62,8 @@ def read_vcf(path, genome: Genome) -> pd.DataFrame:
     return pd.DataFrame(parts).fillna("")
 
 
-def read_labelled(genome: Genome, path, settings: dict, labels=None, aliases=None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Substitutions with a label that lie on the genome, and those that are left out.
+def read_labelled(genome: Genome, path, settings: dict, labels=None, aliases=None, also=()):
+    """Variants with a label that lie on the genome, and those that are left out.
 
     Parameters
     ----------
@@ -74,43 +76,66 @@ def read_labelled(genome: Genome, path, settings: dict, labels=None, aliases=Non
         The table of labels, if they have one of their own.
     aliases : dict, optional
         Contig of the genome for names in the file.
+    also : sequence of path
+        The files of ``settings["also"]``.
 
     Returns
     -------
     (DataFrame, DataFrame)
-        Variants sorted by place: all columns of the file, and ``_contig``, ``_position`` (global), ``_ref`` and
-        ``_alt`` (bases 0..3, forward strand), ``_label`` (bool). Left out: line, reason (one of `REASONS`).
+        Variants sorted by place: all columns of the file (empty for those of other files), ``line``, ``source`` (name
+        of the file), the columns of `dnalm.io.labelled_alleles.place_alleles` and ``_label`` (bool). Left out: line,
+        reason (one of `REASONS`), source.
 
     Raises
     ------
     InputError
         If a column is not there, or nothing is left of one of the two labels.
     """
-    vcf = bool(settings.get("vcf"))
-    table = read_vcf(path, genome) if vcf else read_table(path, "variants.labelled")
-    names = {"position": "position", "ref": "ref", "alt": "alt"} if vcf else settings
-    _columns_are_there(table, path, settings, vcf)
-    contig = ContigNames(genome, aliases, path)
-    column = "contig" if vcf else settings.get("contig")
-    place = [contig.find(name) for name in table[column]] if column else [_only_contig(genome)] * len(table)
-    contig.tell()
-    table = _placed(genome, table, np.array(place), names, settings.get("position_offset", 0))
-    label = _labels(table, settings["label"], labels)
-    reason = pd.Series("", index=table.index)
-    mismatch = np.asarray(genome.codes)[np.maximum(table["_position"], 0)] & 7 != table["_ref"]
-    for name, bad in (
-        ("no_label", label.eq("")), ("bad_position", table["_position"] == -1),
-        ("unknown_contig", table["_position"] == -2),
-        ("not_a_substitution", (table["_ref"] > 3) | (table["_alt"] > 3) | (table["_ref"] == table["_alt"])),
-        ("ref_mismatch", mismatch), ("contradicting_labels", label.eq("both")),
-    ):  # fmt: skip
-        reason = reason.mask(reason.eq("") & np.asarray(bad), name)
-    table["_label"], table["_reason"] = label.eq("positive"), reason
+    _columns_are_there(table := _rows(genome, path, settings, aliases), path, settings)
+    parts = [_judged(genome, table, path, settings, settings, labels, aliases)]
+    for file, other in zip(also, settings.get("also", ()), strict=True):
+        _columns_are_there(table := _rows(genome, file, other, aliases), file, other)
+        parts.append(_judged(genome, table, file, other, settings, None, aliases))
+    table = pd.concat(parts, ignore_index=True)
+    gaps = table.columns[table.isna().any()]  # columns of one file that another has not
+    table[gaps] = table[gaps].fillna("")
     table = _one_per_allele(table, settings["label"]["several"])
-    left = table.loc[table["_reason"] != "", ["line", "_reason"]].rename(columns={"_reason": "reason"})
-    kept = table[table["_reason"] == ""].drop(columns="_reason").sort_values(["_position", "_alt"], kind="stable")
+    left = table.loc[table["_reason"] != "", ["line", "_reason", "source"]].rename(columns={"_reason": "reason"})
+    order = ["_position", "_ref_bases", "_alt_bases"]
+    kept = table[table["_reason"] == ""].drop(columns=["_reason", "_mismatch"]).sort_values(order, kind="stable")
     _tell(kept, left, path)
     return kept.reset_index(drop=True), left.reset_index(drop=True)
+
+
+def _rows(genome: Genome, path, settings: dict, aliases) -> pd.DataFrame:
+    return read_vcf(path, genome, aliases) if settings.get("vcf") else read_table(path, "variants.labelled")
+
+
+def _judged(genome: Genome, table, path, settings: dict, wanted: dict, labels, aliases) -> pd.DataFrame:
+    """Rows of one file with their alleles, labels, and the reason why they are left out."""
+    vcf, spdi = bool(settings.get("vcf")), settings.get("spdi")
+    contig = ContigNames(genome, aliases, path)
+    column = "contig" if vcf else settings.get("contig")
+    place = [contig.find(name) for name in table[column]] if column else [only_contig(genome)] * len(table)
+    contig.tell()
+    names = [name if vcf else settings[name] for name in ("position", "ref", "alt")]
+    said = spdi_columns(table[spdi]) if spdi else table[names].set_axis(["position", "ref", "alt"], axis=1)
+    shift = settings.get("position_offset", 0)
+    found = place_alleles(genome, np.array(place), said["position"], said["ref"], said["alt"], shift, bool(spdi))
+    longest = np.maximum(found["_ref_bases"].str.len(), found["_alt_bases"].str.len())
+    label, reason = _labels(table, settings["label"], labels), pd.Series("", index=table.index)
+    unwanted = np.zeros(len(table), dtype=bool)
+    for name, values in settings.get("where", {}).items():
+        unwanted |= ~table[name].str.strip().isin([str(value) for value in values]).to_numpy()
+    for name, bad in (
+        ("not_wanted", unwanted), ("no_label", label.eq("")), ("bad_position", found["_position"] == NO_POSITION),
+        ("unknown_contig", found["_position"] == NO_CONTIG), ("no_alleles", found["_kind"] == ""),
+        ("ref_mismatch", found["_mismatch"]), ("other_kind", ~found["_kind"].isin(wanted.get("kinds", KINDS))),
+        ("too_long", longest > wanted.get("max_length", 50)), ("contradicting_labels", label.eq("both")),
+    ):  # fmt: skip
+        reason = reason.mask(reason.eq("") & np.asarray(bad), name)
+    own = {"_label": label.eq("positive"), "_reason": reason, "source": Path(path).name}
+    return pd.concat([table, found], axis=1).assign(**own)
 
 
 def _tell(kept: pd.DataFrame, left: pd.DataFrame, path) -> None:
@@ -123,41 +148,30 @@ def _tell(kept: pd.DataFrame, left: pd.DataFrame, path) -> None:
         raise InputError(f"not both labels are left ({told})", str(path), "Check label, position_offset and genome")
 
 
-def _columns_are_there(table: pd.DataFrame, path, settings: dict, vcf: bool) -> None:
-    wanted = {} if vcf else {key: settings.get(key) for key in ("position", "ref", "alt", "contig")}
+def _columns_are_there(table: pd.DataFrame, path, settings: dict) -> None:
+    place = () if settings.get("vcf") else ("spdi", "contig") if settings.get("spdi") else ("position", "ref", "alt")
+    wanted = {key: settings.get(key) for key in (*place, *([] if settings.get("vcf") else ["contig"]))}
+    wanted |= {f"where.{name}": name for name in settings.get("where", {})}
     label = settings["label"]
     wanted["label"] = label["name"] if label.get("table") else label["column"]
     wanted |= {key: settings.get(key) for key in ("gene", "transcript_position")}
-    wanted["groups"] = settings["groups"].get("column")
+    wanted["groups"] = settings.get("groups", {}).get("column")
     for key in ("consequence", "amino_acids", "columns", "published"):
         inner = {k: v for k, v in (settings.get(key) or {}).items() if k != "order"}
-        wanted |= {f"{key}.{name}": column for name, column in inner.items()}
+        wanted |= {
+            f"{key}.{name}": column for name, column in inner.items() if column not in settings.get("lookup", ())
+        }
     for key, column in wanted.items():
         if column and column not in table.columns:
             known = ", ".join(map(repr, table.columns[:12]))
             raise InputError(f"there is no column {column!r}", f"{path}: {key}", f"Its first columns: {known}")
 
 
-def _only_contig(genome: Genome) -> int:
+def only_contig(genome: Genome) -> int:
+    """Row of the one contig that a genome has; an error if it has several."""
     if len(genome.contigs) > 1:
         raise InputError("the genome has several contigs", "variants.labelled: contig", "Name the column of contigs")
     return 0
-
-
-def _placed(genome: Genome, table: pd.DataFrame, row: np.ndarray, names: dict, shift: int) -> pd.DataFrame:
-    """With global positions (-1 none, -2 no contig) and bases; 4 is no single base."""
-    place = pd.to_numeric(table[names["position"]], errors="coerce")
-    whole = place.notna() & (place % 1 == 0)
-    local = place.where(whole, 0).to_numpy(np.int64) - shift - 1
-    offset, length = (genome.contigs[name].to_numpy(np.int64)[row] for name in ("offset", "length"))
-    inside = (local >= 0) & (local < length)
-    position = np.where(row < 0, -2, np.where(inside, offset + local, -1))
-    bases = {}
-    for name in ("ref", "alt"):
-        text = table[names[name]].str.strip()
-        bases[f"_{name}"] = encode("".join(text.where(text.str.fullmatch("[ACGTUacgtu]"), "N"))) & 7
-    contig = genome.contigs["contig"].to_numpy()[row]
-    return table.assign(_contig=contig, _position=position, **bases)
 
 
 def _labels(table: pd.DataFrame, label: dict, path) -> pd.Series:
@@ -180,13 +194,19 @@ def _labels(table: pd.DataFrame, label: dict, path) -> pd.Series:
 
 def _meant(values: pd.Series, label: dict) -> pd.Series:
     means = {str(v): side for side in ("positive", "negative") for v in label[side]}
-    return values.str.strip().map(means).astype(object).fillna("")
+    if label.get("pattern"):
+        values = values.map(lambda text: found[0] if (found := re.search(label["pattern"], text)) else "")
+    said = values.str.strip().map(means).astype(object).fillna("")
+    if label.get("negative_from") is None:
+        return said
+    number = pd.to_numeric(values, errors="coerce")
+    return said.mask(said.eq("") & (number >= label["negative_from"]), "negative")
 
 
 def _one_per_allele(table: pd.DataFrame, several: str) -> pd.DataFrame:
     """The first row of every allele; with several labels as the config says."""
     good = table[table["_reason"] == ""]
-    keys = ["_position", "_alt"]
+    keys = ["_position", "_ref_bases", "_alt_bases"]
     said = good.groupby(keys)["_label"].transform("nunique")
     harmful = good.groupby(keys)["_label"].transform("any")
     table.loc[good.index, "_label"] = harmful if several == "any" else good["_label"]

@@ -93,10 +93,11 @@ def transcript_labels(genome, transcripts: pd.DataFrame) -> TranscriptLabels:
     total = len(genome.codes)
     bits, known = np.zeros(total, dtype=np.uint16), np.ones(total, dtype=bool)
     sites, candidates = np.zeros(total, dtype=np.uint8), np.zeros(total, dtype=np.uint16)
+    by_contig = dict(iter(transcripts.groupby("contig", sort=False)))
     for c in genome.contigs.itertuples(index=False):
         span = slice(c.offset, c.offset + c.length)
         candidates[span] = site_candidates(genome.contig_codes(c.contig), c.genetic_code)
-        mine = transcripts[transcripts["contig"] == c.contig]
+        mine = by_contig.get(c.contig, transcripts.iloc[:0])
         for t in mine[mine["role"] == CHOSEN].itertuples(index=False):
             _add(t, bits[span], sites[span], known[span])
         for t in mine[mine["role"] == ALTERNATIVE].itertuples(index=False):

@@ -5,6 +5,7 @@ Memory does not grow with the file. One bad record never ends a run: it is left 
 """
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ REJECT_LETTERS = 200
 BCF_RECORDS = 1000
 _EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _BOM = b"\xef\xbb\xbf"
+_LENGTH = re.compile(r"##contig=<(?=(?:.*?,)?length=(\d+)[,>])(?:.*?,)?ID=([^,>]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class VariantFile:
     ``header`` holds the meta lines (``##fileformat`` first; comments made meta lines, because bcftools takes no other)
     and the column line. ``rejected`` counts the lines that were no records, by reason; ``rejects`` is the table of the
     first `REJECTS_LISTED` of them: line, reason, text (cut to `REJECT_LETTERS`). Both are of the last
-    call of `batches`, as far as it got.
+    call of `batches`, as far as it got. ``other_lengths`` holds, for names of contigs that records had so far, the
+    length in the header and that in the genome, if they differ: then the file may be of another assembly.
     """
 
     def __init__(self, path: Path, genome: Genome, aliases, max_length: int):
@@ -105,6 +108,8 @@ class VariantFile:
         self._binary = _check_content(path)
         self.header, self._header_lines = _read_header(self._lines(), path)
         self._samples = len(self.header[-1].split("\t")) - len(FIXED) - 1  # -1: not even FORMAT
+        self._lengths = {found[2]: int(found[1]) for line in self.header if (found := _LENGTH.match(line))}
+        self.other_lengths: dict[str, tuple[int, int]] = {}
         self.rejected: Counter[str] = Counter()
         self._listed: list[tuple[int, str, str]] = []
 
@@ -133,7 +138,20 @@ class VariantFile:
         names = dict.fromkeys(line[0] for line in lines)
         rows = {name: self._names.find(name) for name in names}
         contigs = {name: self._genome.contigs["contig"].iloc[row] if row >= 0 else "" for name, row in rows.items()}
+        self._compare_lengths(rows)
         return Batch(lines, alleles, numbers, positions, contigs)
+
+    def _compare_lengths(self, rows: dict[str, int]) -> None:
+        """Tell, once for each, of contigs that the header says are longer or shorter than the genome's."""
+        for name, row in rows.items():
+            said, own = self._lengths.get(name), int(self._genome.contigs["length"].iloc[row])
+            if row < 0 or said in (None, own) or name in self.other_lengths:
+                continue
+            self.other_lengths[name] = said, own
+            log.warning(
+                "%s: contig %s has %d bases in the header and %d in the genome; the file may be of another assembly",
+                self.path, name, said, own,
+            )  # fmt: skip
 
     def _reject(self, number: int, reason: str, text: str) -> None:
         self.rejected[reason] += 1
@@ -183,7 +201,6 @@ def _check_content(path: Path) -> bool:
     words = start.removeprefix(_BOM).lstrip().lower()
     for known, name in (
         ((b"<!doctype", b"<html", b"<?xml"), "a web page"), ((b">",), "a FASTA file"), ((b"@",), "a FASTQ or SAM file"),
-        ((b"pk\x03\x04",), "a zip archive"), ((b"bzh", b"\xfd7zxz", b"\x28\xb5\x2f\xfd"), "not packed with gzip"),
     ):  # fmt: skip
         if words.startswith(known):
             raise InputError(f"this is {name}, no VCF", str(path), "Give a VCF (plain, gzip or bgzip) or a BCF file")

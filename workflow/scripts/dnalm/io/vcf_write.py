@@ -40,9 +40,10 @@ _ID = re.compile(r'##(\w+)=<(?:[^"]*?,)?ID=([^,>]+)')
 
 @dataclass(frozen=True)
 class InfoField:
-    """A key of INFO: its name, what it is, Float, Integer or String, and how many values it has.
+    """A key of INFO: its name, what it is, Float, Integer, String or Flag, and how many values it has.
 
-    ``number`` is A (one per alternative allele), R (one for the reference, then one per alternative), or 1.
+    ``number`` is A (one per alternative allele), R (one for the reference, then one per alternative), or 1; of a Flag,
+    which a record has or has not, it is 0.
     """
 
     name: str
@@ -53,7 +54,8 @@ class InfoField:
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z_][0-9A-Za-z_.]*", self.name):
             raise ValueError(f"{self.name!r} is no key of INFO")
-        if self.type not in ("Float", "Integer", "String") or self.number not in ("A", "R", "1"):
+        numbers = {"Float": "AR1", "Integer": "AR1", "String": "AR1", "Flag": "0"}
+        if self.number not in tuple(numbers.get(self.type, "")):
             raise ValueError(f"{self.name}: Type={self.type}, Number={self.number}")
 
     @property
@@ -124,9 +126,9 @@ class VariantWriter:
         batch : Batch
             Flags are taken from it (INFO ``DNALM_FLAG``).
         values : dict
-            For each field its values in the order of ``batch.alleles`` (Number=A), of the records (Number=1), or for
-            each record that of the reference and those of its alternatives (Number=R). None and NaN are missing, and
-            written as a point. Floats are written with four significant digits.
+            For each field its values in the order of ``batch.alleles`` (Number=A), of the records (Number=1, and bool
+            for a Flag), or for each record that of the reference and those of its alternatives (Number=R). None and NaN
+            are missing, and written as a point. Floats are written with four significant digits.
 
         Raises
         ------
@@ -136,7 +138,10 @@ class VariantWriter:
         if set(values) != {field.name for field in self._fields}:
             raise ValueError(f"values of {sorted(values)} for the fields {[field.name for field in self._fields]}")
         counts = np.bincount(batch.alleles["record"], minlength=len(batch.lines))
-        extra = _info(self._fields, values, counts)
+        extra = _info([field for field in self._fields if field.type != "Flag"], values, counts)
+        for field in self._fields:
+            for record in np.flatnonzero(values[field.name]).tolist() if field.type == "Flag" else ():
+                extra[record] += f"{';' if extra[record] else ''}{field.name}"
         for record, flags in _flags(batch, counts).items():
             extra[record] += f"{';' if extra[record] else ''}{FLAG_FIELD.name}={flags}"
         self._records.write("".join(self._texts(batch.lines, extra)).encode())

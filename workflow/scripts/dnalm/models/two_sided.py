@@ -175,7 +175,10 @@ class TwoSided(Backbone):
         return self._read(codes_BL, features)[:2]
 
     def one_sided(self, codes_BL: Tensor, features: Features | None = None) -> tuple[Tensor, Tensor]:
-        """``forward`` and ``reverse`` of `Output` alone, which is all that a likelihood by the chain rule needs."""
+        """``forward`` and ``reverse`` of `Output` alone, which is all that a likelihood by the chain rule needs.
+
+        Nor does it need the flanks in ``features``.
+        """
         _, _, ahead, behind, _ = self._read(codes_BL, features)
         return ahead.log_softmax(-1), behind.log_softmax(-1)
 

@@ -78,7 +78,7 @@ def data_card(inputs: Inputs) -> dict:
         }
         for name, genome in {**inputs.genomes, **inputs.targets}.items()
     ]
-    table = _all_genomes(inputs) if len(inputs.genomes) > 1 else None
+    table = _all_genomes(inputs) if len(inputs.genomes) > 1 and inputs.splits is not None else None
     return {"genomes": genomes, "table": table, "several": len(genomes) > 1}
 
 

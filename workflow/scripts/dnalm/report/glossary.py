@@ -21,11 +21,17 @@ METHOD_NOTES = {
     "without labels; knows where frames end, and neither the annotation nor the genetic code",
     "dnalm_frame_shuffled": "a control: the same with the codons of each gene in random order",
     "dnalm_frame_shifted": "a control: the same with frames that are one base too late",
+    "dnalm_annotated": "no score without labels, and never counted as one: the same codon distance with the frames of "
+    "the true annotation, which says how much the prediction of frames costs",
     "dnalm_labelled": "learned from the labels of the other groups: logistic regression and boosted trees on all "
     "features of the study, the mean of their log-odds",
     "dnalm_labelled_no_conservation": "the same without the columns that the table brings",
     "dnalm_labelled_logistic": "the logistic regression of the two alone",
     "dnalm_labelled_boosting": "the boosted trees of the two alone",
+    "dnalm_labelled_no_language_model": "the same without what the language model says",
+    "dnalm_finetuned": "the language model itself, reading reference and alternative, fine-tuned on the labels of the "
+    "other groups; it sees no annotation, consequence or conservation",
+    "dnalm_finetuned_random_init": "the same network with fresh weights and an empty memory",
     "consequence_order": "no label: consequences in their fixed order of severity",
     "consequence_fitted": "the share of harmful variants of each consequence, learned from the other groups",
     "consequence_blosum62": "consequence and BLOSUM62, learned from the other groups",
@@ -44,6 +50,10 @@ METHOD_NOTES = {
     "pretrained_elsewhere": "the same network after as many minutes of other genomes, with a memory of those",
     "dnalm_random_init_equal_compute": "the same network with fresh weights and an empty memory; the minutes of "
     "pretraining go to more fine-tuning",
+    "dnalm_scan": "the scan: what the screen finds is read again as a whole, with and without its repair",
+    "dnalm_screen": "its first pass alone: what is expected from both sides, from the left and from the right",
+    "kmer_lookup": "no model: how many of the words of 21 bases over a place the training blocks do not have",
+    "random": "chance: every base has a random score",
     "majority": "the share of coding (or labelled) bases in the training blocks, the same for every base",
     "kmer_logistic": "no network: logistic regression on the k-mers around a base, learned on the same blocks",
 }

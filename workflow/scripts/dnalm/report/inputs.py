@@ -13,6 +13,7 @@ from dnalm.report.figures import Drawing, load_figure
 from dnalm.report.labelled import LabelledStudy, read_labelled
 from dnalm.report.numbers import count
 from dnalm.report.results import Arms, Stage
+from dnalm.report.samples import ScannedSample, read_samples
 from dnalm.sequence.splits import read_splits, splits_digest
 
 STAGES = ("pretrain", "annotate")
@@ -38,7 +39,7 @@ class Inputs:
     Without a ``pretrain`` section there are neither ``splits``, ``leakage``, ``windows`` nor a ``model_card``.
     ``variants`` has the metrics of scores without labels, ``variant_sets`` what was in the scored files,
     ``labelled`` what was learned from variants with labels.
-    ``observed`` the metrics of changes observed in each related genome.
+    ``observed`` the metrics of changes observed in each related genome, ``samples`` what was flagged in each sample.
     ``targets`` are the genomes that genes were called in and that nothing was learned from, ``summaries`` what they are
     like.
 
@@ -68,6 +69,7 @@ class Inputs:
     variant_sets: dict[str, pd.DataFrame] = field(default_factory=dict)
     labelled: dict[str, LabelledStudy] = field(default_factory=dict)
     observed: dict[str, Stage] = field(default_factory=dict)
+    samples: dict[str, ScannedSample] = field(default_factory=dict)
 
     @property
     def stages(self) -> list[Stage]:
@@ -118,7 +120,9 @@ def read_inputs(config: dict, results, genomes, captions, figures: list[str]) ->
         pretrain=stages.get("pretrain"),
         annotate=stages.get("annotate"),
         compare=_arms(results / "compare") if config.get("compare") else None,
-        runs={name: _json(results / name / "run.json") for name in stages} | _target_runs(results, targets),
+        runs={name: _json(results / name / "run.json") for name in stages}
+        | _target_runs(results, targets)
+        | _labelled_runs(results, config),
         **(_blocks(results, names[0]) if config["pretrain"] else dict.fromkeys(BLOCKS)),
         benchmarks=read_benchmarks([results / "benchmarks", *(g.folder / "benchmarks" for g in found.values())]),
         figures={
@@ -129,12 +133,13 @@ def read_inputs(config: dict, results, genomes, captions, figures: list[str]) ->
         variant_sets=_variant_sets(results / "variants", config),
         labelled=read_labelled(results / "variants" / "labelled", config),
         observed=_observed(results / "variants" / "observed", config),
+        samples=read_samples(results / "variants" / "samples", config),
     )
 
 
 def _caption(figure: str) -> str:
-    """All variants with labels share a caption."""
-    return "labelled" if figure.startswith("labelled_") else figure
+    """All variants with labels share a caption, and all samples."""
+    return next((kind for kind in ("labelled", "scanned") if figure.startswith(f"{kind}_")), figure)
 
 
 def _genome(folder: Path) -> GenomeInputs:
@@ -191,11 +196,20 @@ def _summaries(results: Path, targets: list[str]) -> pd.DataFrame:
 def _target_runs(results: Path, targets: list[str]) -> dict[str, dict]:
     """The facts of the runs that called the genes of targets, as one: times add up, of memory the largest counts."""
     runs = [_json(results / "annotate" / "targets" / f"{name}.run.json") for name in targets]
-    if not runs:
-        return {}
+    return {"targets": _together(runs)} if runs else {}
+
+
+def _labelled_runs(results: Path, config: dict) -> dict[str, dict]:
+    """The same of the runs that learned from variants with labels."""
+    names = (config.get("variants") or {}).get("labelled", {})
+    runs = [_json(results / "variants" / "labelled" / f"{name}.run.json") for name in names]
+    return {"labelled": _together(runs)} if runs else {}
+
+
+def _together(runs: list[dict]) -> dict:
     latest = max(runs, key=lambda run: run["started"])
     seconds, memory = sum(run["wall_seconds"] for run in runs), max(run["peak_memory_mb"] for run in runs)
-    return {"targets": latest | {"wall_seconds": seconds, "peak_memory_mb": memory}}
+    return latest | {"wall_seconds": seconds, "peak_memory_mb": memory}
 
 
 def read_benchmarks(folders: list[Path]) -> pd.DataFrame:

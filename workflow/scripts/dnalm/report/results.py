@@ -13,7 +13,7 @@ HIGHER_IS_BETTER = frozenset(
     {
         "gene_sensitivity_3prime", "gene_precision_3prime", "gene_f1_3prime", "gene_f1_exact", "start_accuracy",
         "interval_sensitivity", "interval_precision",
-        "base_f1", "auroc", "auprc", "mcc", "balanced_accuracy", "pearson", "spearman", "r2",
+        "base_f1", "auroc", "auprc", "recall_at_budget", "mcc", "balanced_accuracy", "pearson", "spearman", "r2",
         *(f"{level}_{score}_structure" for level, score in product(LEVELS, ("sensitivity", "precision", "f1"))),
     }
 )  # fmt: skip

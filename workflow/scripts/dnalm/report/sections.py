@@ -5,7 +5,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from dnalm.figures.style import method_label
-from dnalm.report import comparison, few_labels, genomes, own_labels, structures, summary, targets, variants
+from dnalm.report import comparison, few_labels, genomes, labelled, own_labels, structures, summary, targets, variants
 from dnalm.report.figures import Drawing
 from dnalm.report.genomes import each_genome
 from dnalm.report.glossary import method_notes, metric_label
@@ -276,6 +276,7 @@ def front(inputs: Inputs) -> dict:
         "DNA language model": inputs.pretrain,
         "gene finding": labels_of(inputs) in ("genes", "structures"),
         "labels of bases": labels_of(inputs) == "tracks",
+        "variants with labels": bool(inputs.labelled) and not inputs.stages,
     }
     what = " and ".join(kind for kind, there in kinds.items() if there) or "genes"
     return {
@@ -297,7 +298,8 @@ def _lead(inputs: Inputs) -> list[Markup]:
     """The summary in paragraphs; those of the comparison and of what is annotated follow the language model's."""
     told = [_text(part) for part in targets.lead(inputs)]
     if not inputs.stages:
-        return told
+        found = {name: labelled.sentence(one.stage) for name, one in inputs.labelled.items()}
+        return told + [_text([f"Variants with labels, {name}: {text}"]) for name, text in found.items() if text]
     parts = summary.lead(inputs.pretrain, inputs.annotate, inputs.leakage)
     if inputs.folds:
         parts.insert(0, summary.fold_sentences(inputs.annotate, inputs.stages_of("annotate")))

@@ -72,22 +72,28 @@ class Table:
     foot: list[Cell] = field(default_factory=list)
 
 
-def matrix(name: str, caption: str, stage: Stage, methods: list[str], places: list[tuple[str, str]]) -> Table:
-    """Test values of methods (rows) at places (columns): (metric, stratum); the best value of a column is strong."""
+def matrix(
+    name: str, caption: str, stage: Stage, methods: list[str], places: list[tuple[str, str]], unranked: tuple = ()
+) -> Table:
+    """Test values of methods (rows) at places (columns): (metric, stratum); the best value of a column is strong.
+
+    Methods that are ``unranked`` are shown and never the best: they know more than the others.
+    """
     metrics = list(dict.fromkeys(metric for metric, _ in places))
     columns = [Column("Method", kind="text")]
     for metric, stratum in places:
         known = [e for m in methods if (e := stage.value(m, metric, stratum))]
         label = metric_label(metric) if len(metrics) > 1 else stratum_label(stratum)
         columns.append(Column(label, f"n = {known[0].n:,}" if known else ""))
-    best = {place: _best(stage, methods, *place) for place in places}
+    ranked = [method for method in methods if method not in unranked]
+    best = {place: _best(stage, ranked, *place) for place in places}
     rows = []
     for method in methods:
         cells = [Cell(method_label(method))]
         for metric, stratum in places:
             estimate = stage.value(method, metric, stratum)
             text = metric_value(metric, estimate)
-            strong = text != MISSING and text == best[metric, stratum]
+            strong = method in ranked and text != MISSING and text == best[metric, stratum]
             order = estimate.value if text != MISSING else ""
             cells.append(Cell(text, metric_interval(metric, estimate), order, strong))
         rows.append(cells)

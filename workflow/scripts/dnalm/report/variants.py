@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dnalm.figures.style import method_label
-from dnalm.report import labelled
+from dnalm.report import labelled, samples
 from dnalm.report.glossary import method_notes
 from dnalm.report.numbers import MISSING, count, metric_interval, metric_value, number
 from dnalm.report.results import Stage
@@ -16,22 +16,25 @@ STRATA = {
 }  # fmt: skip
 GROUPS = {
     "kind": "scored", "consequence": "consequence", "not scored": "not scored", "no record": "line that is no record",
-    "duplicate": "seen before",
+    "duplicate": "seen before", "another length": "on a contig of another length", "tolerance": "log-odds of tolerance",
 }  # fmt: skip
+#: What reads the annotation stands beside scores without labels and is never counted as one.
+ANNOTATED = ("dnalm_annotated",)
 
 
 def section(inputs) -> dict | None:
     """What the template needs; None in a study without variants."""
     settings = inputs.config.get("variants")
     asked = settings and (settings["sets"] or settings["maps"])
-    if not settings or not (asked or inputs.variants or inputs.labelled or inputs.observed):
+    if not settings or not (asked or inputs.variants or inputs.labelled or inputs.observed or inputs.samples):
         return None
     drawn = [inputs.figures[name] for name in ("zero_shot_variants", "substitution_map") if name in inputs.figures]
     stage, tables, more = inputs.variants, [], []
     methods = stage.methods("auroc") if stage else []
     if methods:
         caption = "AUROC against silent changes, test blocks; 0.5 is chance, the highest is bold"
-        tables.append(matrix("zero-shot", caption, stage, methods, [("auroc", s) for s in stage.strata("auroc")]))
+        places = [("auroc", stratum) for stratum in stage.strata("auroc")]
+        tables.append(matrix("zero-shot", caption, stage, methods, places, ANNOTATED))
         for stratum in stage.strata("auroc"):
             caption = (
                 f"{stratum.replace('_', ' ').capitalize()}: AUROC of {method_label('dnalm_frame')} minus each other"
@@ -42,6 +45,7 @@ def section(inputs) -> dict | None:
         "more": [t for t in more if t.rows], "figures": drawn, "methods": method_notes(methods),
         "observed": [t for name, stage in inputs.observed.items() for t in observed_tables(name, stage)],
         "sets": [set_table(name, summary) for name, summary in inputs.variant_sets.items()],
+        "samples": [samples.part(name, sample, inputs.figures) for name, sample in inputs.samples.items()],
         "labelled": [labelled.part(name, study, inputs.figures) for name, study in inputs.labelled.items()],
     }  # fmt: skip
 
@@ -118,4 +122,4 @@ def files(inputs) -> list[tuple[str, str, str]]:
             (f"variants/maps/{name}.constraint.bw", f"Constraint of every base of {name}", "bigWig"),
             (f"variants/maps/{name}.entropy.bw", f"Entropy of what is expected at every base of {name}", "bigWig"),
         ]
-    return known + labelled.files(inputs.config)
+    return known + samples.files(inputs.config) + labelled.files(inputs.config)

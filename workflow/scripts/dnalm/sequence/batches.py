@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from dnalm.sequence.alphabet import MASK_BIT, N
+
+EVERYWHERE = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
 
 
 @dataclass(frozen=True)
@@ -31,25 +34,41 @@ class Batch:
         return Batch(self.digest, codes, positions, self.soft & allowed)
 
 
-def cut(genome, starts, length: int, anchor: int | None = None) -> Batch:
+def cut(genome, starts, length: int, anchor: int | None = None, spans: np.ndarray | None = None) -> Batch:
     """Windows of ``length`` bases from the global ``starts`` (batch,), which may lie before a contig's first base.
 
     A window belongs to the contig of its base number ``anchor``, by default the middle one. Beyond the contig's
-    ends it goes on at the other end if the contig is circular, and is padded otherwise; nothing is dropped.
+    ends it goes on at the other end if the contig is circular, and is padded otherwise; nothing is dropped. What lies
+    outside of its span (``spans``: first base and last base + 1, (batch, 2)) before it is wrapped is padding too.
     """
     starts = np.asarray(starts, dtype=np.int64)
-    offsets = genome.contigs["offset"].to_numpy()
+    stored, offsets, sizes, circular = genome.arrays
     base = starts + (length // 2 if anchor is None else anchor)
-    contig = np.searchsorted(offsets, np.clip(base, 0, len(genome.codes) - 1), side="right") - 1
-    first = offsets[contig][:, None]
-    size = genome.contigs["length"].to_numpy()[contig][:, None]
-    circular = genome.contigs["circular"].to_numpy(dtype=bool)[contig][:, None]
-    inside = starts[:, None] + np.arange(length) - first
-    wrapped = np.where(circular & (np.abs(inside) < size + length), inside % size, inside)
-    positions = np.where((wrapped >= 0) & (wrapped < size), wrapped + first, -1)
-    stored = np.asarray(genome.codes[np.maximum(positions, 0)])
-    codes = np.where(positions >= 0, stored & 7, N)
-    return Batch(genome.digest, codes.astype(np.uint8), positions, (stored & MASK_BIT > 0) & (positions >= 0))
+    contig = np.searchsorted(offsets, np.clip(base, 0, len(stored) - 1), side="right") - 1
+    inside = np.broadcast_to(EVERYWHERE, (len(starts), 2)) if spans is None else np.asarray(spans, dtype=np.int64)
+    codes = np.full((len(starts), length), N, dtype=np.uint8)
+    positions = np.full((len(starts), length), -1, dtype=np.int64)
+    soft = np.zeros((len(starts), length), dtype=bool)
+    _fill(stored, starts, offsets[contig], sizes[contig], circular[contig], inside, codes, positions, soft)
+    return Batch(genome.digest, codes, positions, soft)
+
+
+@njit(cache=True)
+def _fill(stored, starts, first, size, circular, spans, codes, positions, soft):
+    """Write what the windows hold into the three arrays of padding."""
+    count, length = codes.shape
+    for w in range(count):
+        for i in range(length):
+            place = starts[w] + i
+            if place < spans[w, 0] or place >= spans[w, 1]:
+                continue
+            inner = place - first[w]
+            if circular[w] and abs(inner) < size[w] + length:
+                inner %= size[w]
+            if inner < 0 or inner >= size[w]:
+                continue
+            code = stored[first[w] + inner]
+            codes[w, i], soft[w, i], positions[w, i] = code & 7, code & MASK_BIT > 0, first[w] + inner
 
 
 def tile(intervals: np.ndarray, stride: int) -> np.ndarray:

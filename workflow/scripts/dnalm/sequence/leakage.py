@@ -1,123 +1,195 @@
 """How close is the test set to the training set? Seed-and-extend search of every held-out window, both strands.
 
-Seeds are exact 31-mers, found in a sorted array of the training k-mers of both strands. Each window's seeds vote for
-diagonals; the best-supported ones are extended without gaps as far as the running score (match +1, mismatch -2) stays
-within a drop of 20 of its best (the X-drop rule of BLAST, Altschul et al. 1997).
+Seeds are exact 31-mers, found in a sorted array of the training 31-mers. Of more than `MAX_SEEDS` training bases only
+every n-th 31-mer is kept, chosen by a hash of its letters, so that window and training block keep the same ones
+(Broder 1997; FracMinHash, Irber et al. 2022): memory is bounded, and short matches can be missed. Each window's seeds
+vote for diagonals; the best-supported ones are extended without gaps as far as the running score (match +1, mismatch
+-2) stays within a drop of 20 of its best (the X-drop rule of BLAST, Altschul et al. 1997).
 """
+
+import logging
 
 import numpy as np
 import pandas as pd
 from numba import njit
 
-from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.splits import final_intervals, split_intervals
 
-SEED, DROP, MISMATCH, DIAGONALS = 31, 20, 2, 5
+log = logging.getLogger(__name__)
+SEED, DROP, MISMATCH, DIAGONALS, COPIES = 31, 20, 2, 20, 50
+MAX_SEEDS = 16_000_000
 COLUMNS = [
     "genome", "contig", "start", "end", "split", "matched", "share", "identity", "hit_contig", "hit_start", "hit_end",
     "hit_strand", "kind",
 ]  # fmt: skip
+FOUND = ["matched", "aligned", "first", "last", "turned"]
 
 
 @njit(cache=True)
-def _kmers(codes, k):
-    """2-bit key of the k-mer that begins at each base, -1 where an N is in it."""
-    keys = np.full(len(codes), -1, dtype=np.int64)
-    key, valid, mask = 0, 0, (1 << (2 * k)) - 1
-    for i in range(len(codes)):
-        if codes[i] < 4:
-            key = ((key << 2) | codes[i]) & mask
-            valid += 1
-        else:
+def _seeds(codes, start, end, step, keys, places, count):
+    """Append the kept 31-mers of [start, end): letters of the smaller strand, and 2 x place + (is it the other one)."""
+    top, mask = 2 * (SEED - 1), (np.int64(1) << np.int64(2 * SEED)) - 1
+    forward, backward, valid = np.int64(0), np.int64(0), 0
+    for i in range(start, end):
+        base = np.int64(codes[i] & 7)
+        if base > 3:
             valid = 0
-        if valid >= k:
-            keys[i - k + 1] = key
-    return keys
+            continue
+        forward = ((forward << 2) | base) & mask
+        backward = (backward >> 2) | ((3 - base) << top)
+        valid += 1
+        if valid < SEED:
+            continue
+        key = min(forward, backward)
+        if step > 1 and ((np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) % np.uint64(step):
+            continue
+        keys[count], places[count] = key, 2 * (i - SEED + 1) + (backward < forward)
+        count += 1
+    return count
 
 
 @njit(cache=True)
-def _extend(window, text, at, place, k):
-    """Ungapped X-drop extension of a seed: (first, last + 1 in the window, matches)."""
-    matches = k
-    ends = np.zeros(2, dtype=np.int64)
-    for direction in (-1, 1):
-        i, j = (at - 1, place - 1) if direction < 0 else (at + k, place + k)
-        score, best, gained, best_gained, reach, best_reach = 0, 0, 0, 0, 0, 0
-        while 0 <= i < len(window) and 0 <= j < len(text) and text[j] < 4:
-            reach += 1
-            if window[i] == text[j] and window[i] < 4:
+def _extend(window, codes, low, high, at, place, turned):
+    """Ungapped X-drop extension of a seed: (bases before it, bases after it in the window, matches)."""
+    matches, reach = SEED, np.zeros(2, dtype=np.int64)
+    for side in range(2):
+        i = at + SEED if side else at - 1
+        j = place + SEED if bool(side) != turned else place - 1
+        step, stride = (1 if side else -1), (1 if bool(side) != turned else -1)
+        score, best, gained, best_gained, length, best_length = 0, 0, 0, 0, 0, 0
+        while 0 <= i < len(window) and low <= j < high:
+            base = codes[j] & 7
+            if base > 3:
+                break
+            length += 1
+            if window[i] == (3 - base if turned else base):
                 score += 1
                 gained += 1
             else:
                 score -= MISMATCH
             if score > best:
-                best, best_gained, best_reach = score, gained, reach
+                best, best_gained, best_length = score, gained, length
             if best - score > DROP:
                 break
-            i += direction
-            j += direction
+            i += step
+            j += stride
         matches += best_gained
-        ends[(direction + 1) // 2] = best_reach
-    return at - ends[0], at + k + ends[1], matches
+        reach[side] = best_length
+    return reach[0], reach[1], matches
+
+
+@njit(cache=True)
+def _diagonals(at, hits):
+    """First seeds of the best-supported diagonals, the best first.
+
+    Ties go to the diagonal met first in the window: it has the most room to extend within tandem repeats.
+    """
+    turned = hits & 1
+    diagonal = np.where(turned == 1, 2 * (hits // 2 + at) + 1, 2 * (hits // 2 - at))
+    order = np.argsort(diagonal, kind="mergesort")
+    first, votes = [0 for _ in range(0)], [0 for _ in range(0)]
+    for rank, seed in enumerate(order):
+        if rank and diagonal[seed] == diagonal[order[rank - 1]]:
+            votes[-1] += 1
+            first[-1] = min(first[-1], seed)
+        else:
+            votes.append(1)
+            first.append(seed)
+    support = np.array(votes) * np.int64(len(at) + 1) - np.array(first)
+    return np.array(first)[np.argsort(-support, kind="mergesort")[:DIAGONALS]]
+
+
+@njit(cache=True)
+def _nearest(window, codes, keys, places, intervals, step):
+    """(matched, aligned, first, last + 1 in the codes, other strand) of the best match; 0 matched without a seed."""
+    mine, where = np.empty(len(window), np.int64), np.empty(len(window), np.int64)
+    count = _seeds(window, 0, len(window), step, mine, where, 0)
+    at, hits = np.empty(count * COPIES, np.int64), np.empty(count * COPIES, np.int64)
+    found = 0
+    for s in range(count):
+        rank = np.searchsorted(keys, mine[s])
+        stop = min(rank + COPIES, len(keys))
+        while rank < stop and keys[rank] == mine[s]:
+            at[found], hits[found] = where[s] // 2, places[rank] ^ (where[s] & 1)
+            rank, found = rank + 1, found + 1
+    best = (0, 0, np.int64(0), np.int64(0), False)
+    if not found:
+        return best
+    for seed in _diagonals(at[:found], hits[:found]):
+        place, turned = hits[seed] // 2, (hits[seed] & 1) == 1
+        block = np.searchsorted(intervals[:, 0], place, side="right") - 1
+        low, high = intervals[block]
+        before, after, matches = _extend(window, codes, low, high, at[seed], place, turned)
+        if matches > best[0]:
+            left, right = (after, before) if turned else (before, after)
+            best = (matches, before + SEED + after, place - left, place + SEED + right, turned)
+    return best
+
+
+@njit(cache=True)
+def _search(codes, starts, ends, keys, places, intervals, step):
+    """`_nearest` of many windows of the codes: int64 (windows, 5)."""
+    out = np.zeros((len(starts), 5), dtype=np.int64)
+    for w in range(len(starts)):
+        window = codes[starts[w] : ends[w]] & 7
+        matched, aligned, first, last, turned = _nearest(window, codes, keys, places, intervals, step)
+        out[w, 0], out[w, 1], out[w, 2], out[w, 3], out[w, 4] = matched, aligned, first, last, turned
+    return out
 
 
 class TrainingIndex:
-    """Sorted 31-mers of the training intervals, both strands."""
+    """Sorted 31-mers of the training intervals; ``step`` says that every step-th one is kept."""
 
-    def __init__(self, genome, intervals):
-        self.genome, parts, starts = genome, [], []
-        position = 0
-        for start, end in intervals:
-            parts += [np.asarray(genome.codes[start:end]) & 7, np.full(1, 4, np.uint8)]
-            starts.append((position, start))
-            position += end - start + 1
-        forward = np.concatenate(parts)
-        self.starts = np.array(starts)
-        self.size = len(forward)
-        self.text = np.concatenate([forward, reverse_complement(forward)])
-        keys = _kmers(self.text, SEED)
-        places = np.flatnonzero(keys >= 0)
-        order = np.argsort(keys[places], kind="stable")
-        self.keys, self.places = keys[places][order], places[order]
+    def __init__(self, genome, intervals, most: int = MAX_SEEDS):
+        self.codes = genome.arrays[0]
+        self.intervals = np.asarray(intervals, dtype=np.int64).reshape(-1, 2)
+        bases = int((self.intervals[:, 1] - self.intervals[:, 0]).sum())
+        self.step = max(1, -(-bases // most))
+        room = bases if self.step == 1 else int(1.2 * bases / self.step) + 10_000
+        keys, places = np.empty(room, np.int64), np.empty(room, np.int64)
+        count = 0
+        for start, end in self.intervals:
+            count = _seeds(self.codes, start, end, self.step, keys, places, count)
+        order = np.argsort(keys[:count], kind="stable")
+        self.keys, self.places = keys[order], places[order]
 
-    def locate(self, first: int, last: int) -> tuple[int, int, str]:
-        """Global interval and strand of a stretch of the text."""
-        strand = "+" if first < self.size else "-"
-        if strand == "-":
-            first, last = 2 * self.size - last, 2 * self.size - first
-        segment = np.searchsorted(self.starts[:, 0], first, side="right") - 1
-        shift = self.starts[segment, 1] - self.starts[segment, 0]
-        return int(first + shift), int(last + shift), strand
+    def search(self, starts, ends) -> pd.DataFrame:
+        """Longest ungapped training match of windows [start, end) of the genome, a row each.
+
+        Columns matched, aligned, first, last (global, half-open), turned; ``matched`` is 0 where no seed is shared.
+        """
+        starts, ends = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
+        found = _search(self.codes, starts, ends, self.keys, self.places, self.intervals, self.step)
+        return pd.DataFrame(found, columns=FOUND)
 
     def nearest(self, window: np.ndarray):
-        """Longest ungapped training match, None without a seed.
+        """Longest ungapped training match of bases from anywhere, None without a seed.
 
         Returns matched bases, identity, global start and end, strand, aligned bases.
         """
-        keys = _kmers(window, SEED)
-        at = np.flatnonzero(keys >= 0)
-        low = np.searchsorted(self.keys, keys[at], side="left")
-        high = np.minimum(np.searchsorted(self.keys, keys[at], side="right"), low + 20)
-        if not (high > low).any():
-            return None
-        hits = np.concatenate([self.places[a:b] for a, b in zip(low, high, strict=True)])
-        where = np.repeat(at, high - low)
-        diagonals, index, votes = np.unique(hits - where, return_index=True, return_counts=True)
-        best = None
-        # Ties go to the diagonal met first in the window: it has the most room to extend within tandem repeats.
-        for d in np.lexsort((index, -votes))[:DIAGONALS]:
-            i = index[d]
-            first, last, matches = _extend(window, self.text, where[i], hits[i], SEED)
-            if best is None or matches > best[0]:
-                place = int(diagonals[d]) + first
-                best = (int(matches), matches / (last - first), *self.locate(place, place + last - first), last - first)
-        return best
+        bases = np.ascontiguousarray(window & 7)
+        matched, aligned, first, last, turned = _nearest(
+            bases, self.codes, self.keys, self.places, self.intervals, self.step
+        )
+        return (matched, matched / aligned, first, last, "+-"[turned], aligned) if matched else None
 
 
-def audit(genome, splits: pd.DataFrame, windows: pd.DataFrame, rna: pd.DataFrame, final: bool = False) -> pd.DataFrame:
+def find_seeds(genome, intervals, starts, ends) -> pd.DataFrame:
+    """Ungapped matches of windows of a genome with its training intervals, by `TrainingIndex.search`."""
+    index = TrainingIndex(genome, intervals)
+    if index.step > 1:
+        log.info("leakage: every %dth 31-mer of the training blocks; matches of %d bases are found by 95 in 100",
+                 index.step, SEED + round(np.log(0.05) / np.log(1 - 1 / index.step)))  # fmt: skip
+    return index.search(starts, ends)
+
+
+def audit(
+    genome, splits: pd.DataFrame, windows: pd.DataFrame, rna: pd.DataFrame, final: bool = False, find=find_seeds
+) -> pd.DataFrame:
     """One row per validation and test window: its nearest training match on either strand.
 
-    For a ``final`` training, on validation blocks too, one row per test window.
+    For a ``final`` training, on validation blocks too, one row per test window. ``find`` looks for the matches; it has
+    the arguments and the table of `find_seeds`.
 
     ``matched`` bases, ``share`` of the window that the match covers, ``identity`` inside it, where it is (a contig of
     ``genome``: of several genomes, ``genome:contig``), and ``kind``:
@@ -125,20 +197,63 @@ def audit(genome, splits: pd.DataFrame, windows: pd.DataFrame, rna: pd.DataFrame
     ``none``.
     """
     training = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
-    index = TrainingIndex(genome, training)
-    rows = []
     held_out = windows[windows["split"].isin(["test"] if final else ["validation", "test"])]
-    held_out = held_out[held_out["genome"].isin(genome.names)]
-    for w, contig in zip(held_out.itertuples(index=False), genome.rows(held_out)["contig"], strict=True):
-        codes = np.asarray(genome.contig_codes(contig)[w.start : w.end]) & 7
-        best = index.nearest(codes)
-        row = [w.genome, w.contig, w.start, w.end, w.split]
-        if best is None:
-            rows.append([*row, 0, 0.0, 0.0, "", -1, -1, "", "none"])
+    held_out = held_out[held_out["genome"].isin(genome.names)].reset_index(drop=True)
+    contigs = genome.contigs.set_index("contig")["offset"]
+    contig = genome.rows(held_out)["contig"]
+    offset = contig.map(contigs).to_numpy(dtype=np.int64)
+    starts, ends = ((held_out[name] + offset).to_numpy() for name in ("start", "end"))
+    found = find(genome, training, starts, ends)
+    matched = found["matched"].to_numpy() > 0
+    place = np.searchsorted(genome.contigs["offset"].to_numpy(), found["first"].to_numpy(), side="right") - 1
+    begin = genome.contigs["offset"].to_numpy()[place]
+    table = held_out[COLUMNS[:5]].assign(
+        matched=found["matched"],
+        share=found["aligned"] / (held_out["end"] - held_out["start"]),
+        identity=found["matched"] / found["aligned"].clip(lower=1),
+        hit_contig=np.where(matched, genome.contigs["contig"].to_numpy(dtype=object)[place], ""),
+        hit_start=np.where(matched, found["first"] - begin, -1),
+        hit_end=np.where(matched, found["last"] - begin, -1),
+        hit_strand=np.where(matched, np.array(["+", "-"], dtype=object)[found["turned"]], ""),
+    )
+    return table.assign(kind=_kinds(table, contig, rna))[COLUMNS]
+
+
+def without_matches(genome, splits: pd.DataFrame, leakage: pd.DataFrame, share: float) -> pd.DataFrame:
+    """The splits with held-out windows of which a training match covers ``share`` or more as gaps.
+
+    Nothing is chosen or tested on them any more; what is trained on stays the same.
+    """
+    out = leakage[leakage["share"] >= share]
+    rows = []
+    cuts = {name: group[["start", "end"]].to_numpy() for name, group in out.groupby(["genome", "contig"], sort=False)}
+    for row in splits.itertuples(index=False):
+        mine = cuts.get((row.genome, row.contig), np.empty((0, 2), dtype=np.int64))
+        inside = mine[(mine[:, 0] < row.end) & (mine[:, 1] > row.start)] if row.split in ("validation", "test") else []
+        at = row.start
+        for start, end in inside:
+            start, end = max(start, at), min(end, row.end)
+            if start > at:
+                rows.append(row._replace(start=at, end=start))
+            if end > start:
+                rows.append(row._replace(start=start, end=end, split="gap", reason="matches training blocks"))
+            at = max(at, end)
+        if at < row.end:
+            rows.append(row._replace(start=at))
+    log.info("leakage: %d of %d held-out windows are left out of the splits", len(out), len(leakage))
+    return pd.DataFrame(rows, columns=splits.columns)
+
+
+def _kinds(table: pd.DataFrame, contig: pd.Series, rna: pd.DataFrame) -> np.ndarray:
+    """Type of the first RNA gene that overlaps each row with a match, ``repeat`` or ``none``."""
+    kinds = np.where(table["matched"] > 0, "repeat", "none").astype(object)
+    rows = {name: np.asarray(index) for name, index in contig.groupby(contig).groups.items()}
+    taken = table["matched"].to_numpy() == 0
+    for feature in rna.itertuples(index=False):
+        mine = rows.get(feature.contig)
+        if mine is None:
             continue
-        matches, identity, start, end, strand, length = best
-        over = rna[(rna["contig"] == contig) & (rna["start"] < w.end) & (rna["end"] > w.start)]["type"]
-        kind = over.iloc[0] if len(over) else "repeat"
-        hit, at = genome.locate(start)
-        rows.append([*row, matches, length / len(codes), identity, hit, at, at + end - start, strand, kind])
-    return pd.DataFrame(rows, columns=COLUMNS)
+        starts, ends = table["start"].to_numpy()[mine], table["end"].to_numpy()[mine]
+        over = mine[(starts < feature.end) & (ends > feature.start) & ~taken[mine]]
+        kinds[over], taken[over] = feature.type, True
+    return kinds

@@ -1,5 +1,6 @@
 """Division of genomes into training, validation and test blocks, from a seed, with gaps between them."""
 
+import collections
 import hashlib
 import itertools
 from pathlib import Path
@@ -45,12 +46,12 @@ def make_splits(genomes, settings: dict, seed: int, groups: dict | None = None, 
         if not (labels == label).any():
             order = _take(order, size, size.sum() * settings[name], labels, label)
     _require_all({SPLITS[i] for i in labels}, f"{len(units)} {settings['by']}s")
-    rows = []
+    rows, blocks = [], collections.defaultdict(list)
+    for (*contig, start, end), label in zip(units, labels.tolist(), strict=True):
+        blocks[tuple(contig)].append([start, end, label])
     for genome in genomes:
         for c in genome.contigs.itertuples(index=False):
-            mine = [i for i, unit in enumerate(units) if unit[:2] == (genome.name, c.contig)]
-            blocks = [[*units[i][2:], int(labels[i])] for i in mine]
-            rows += _with_gaps(genome.name, c, blocks, settings["gap"])
+            rows += _with_gaps(genome.name, c, blocks[genome.name, c.contig], settings["gap"])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -143,18 +144,17 @@ def _take(order, size, goal, labels, label, most=None):
 
 def _with_gaps(genome, contig, blocks, gap):
     """Rows of one contig, neighbouring blocks of one split merged, gaps cut out where they differ."""
-    cuts = []
+    cuts = collections.defaultdict(list)
     for i, (_, end, label) in enumerate(blocks):
         after = i + 1 if i + 1 < len(blocks) else (0 if contig.circular else None)
         if after is None or blocks[after][2] == label:
             continue
         left = gap if label == 0 else 0 if blocks[after][2] == 0 else gap // 2
-        cuts.append((i, end - left, end))
-        cuts.append((after, blocks[after][0], blocks[after][0] + gap - left))
+        cuts[i].append((end - left, end))
+        cuts[after].append((blocks[after][0], blocks[after][0] + gap - left))
     rows = []
     for i, (start, end, label) in enumerate(blocks):
-        mine = sorted((a, b) for j, a, b in cuts if j == i and b > a)
-        for a, b in mine:
+        for a, b in sorted((a, b) for a, b in cuts[i] if b > a):
             a, b = max(a, start), min(b, end)  # in a short block the gaps of both ends may overlap, or be longer
             if b <= a:
                 continue
@@ -240,10 +240,21 @@ def blocks_of(splits: pd.DataFrame, genome, split: str) -> pd.DataFrame:
 
 
 def place_in(table: pd.DataFrame, blocks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(overlaps a block, lies wholly inside one) for every row."""
-    overlaps, inside = np.zeros((2, len(table)), dtype=bool)
-    for b in blocks.itertuples(index=False):
-        here = (table["contig"] == b.contig).to_numpy()
-        overlaps |= here & (table["start"] < b.end).to_numpy() & (table["end"] > b.start).to_numpy()
-        inside |= here & (table["start"] >= b.start).to_numpy() & (table["end"] <= b.end).to_numpy()
-    return overlaps, inside
+    """(overlaps a block, lies wholly inside one) for every row; bool of shape (rows,) each.
+
+    Contigs are laid end to end and rows looked up among the sorted blocks, because there may be many of both.
+    """
+    if table.empty or blocks.empty:
+        return tuple(np.zeros((2, len(table)), dtype=bool))
+    number = {name: i for i, name in enumerate(dict.fromkeys(blocks["contig"]))}
+    size = 1 + int(max(table["end"].max(), blocks["end"].max()))
+    offset = blocks["contig"].map(number).to_numpy(np.int64) * size
+    starts, ends = offset + blocks["start"].to_numpy(), offset + blocks["end"].to_numpy()
+    order = np.argsort(starts, kind="stable")
+    starts, furthest = starts[order], np.concatenate([[-1], np.maximum.accumulate(ends[order])])
+    known = table["contig"].isin(number).to_numpy()
+    offset = table["contig"].map(number).fillna(0).to_numpy(np.int64) * size
+    first, last = offset + table["start"].to_numpy(), offset + table["end"].to_numpy()
+    overlaps = furthest[np.searchsorted(starts, last, side="left")] > first
+    inside = furthest[np.searchsorted(starts, first, side="right")] >= last
+    return known & overlaps, known & inside

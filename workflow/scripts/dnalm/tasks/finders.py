@@ -8,7 +8,7 @@ import pandas as pd
 from dnalm.baselines.closed_form import closed_form_predictions, genes_gain
 from dnalm.baselines.finders import LENGTHS, longest_orfs
 from dnalm.io.labels import gene_labels, genome_cds, require_genes, whole_genes
-from dnalm.sequence.splits import SPLITS, split_labels
+from dnalm.sequence.splits import SPLITS, place_in, split_labels
 from dnalm.tasks.calls import call_genes, learn_starts, tune_decoder, tuned_first, with_context
 
 log = logging.getLogger(__name__)
@@ -49,9 +49,7 @@ def _f1(calls: pd.DataFrame, truth: pd.DataFrame, blocks: pd.DataFrame) -> float
     stops = []
     for table in (calls, truth):
         stop = np.where(table["strand"] == "+", table["end"], table["start"])
-        inside = np.zeros(len(table), dtype=bool)
-        for b in blocks.itertuples(index=False):
-            inside |= ((table["contig"] == b.contig) & (table["start"] >= b.start) & (table["end"] <= b.end)).to_numpy()
+        _, inside = place_in(table, blocks)
         rows = zip(table["contig"][inside], table["strand"][inside], stop[inside], strict=True)
         stops.append(set(rows))
     return 2 * len(stops[0] & stops[1]) / max(len(stops[0]) + len(stops[1]), 1)

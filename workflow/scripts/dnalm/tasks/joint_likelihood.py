@@ -5,6 +5,9 @@ with the reference and with the alternative allele, on both strands, and the log
 strands. The flanks are the same bases on both sides of the comparison. Alleles of different lengths have different
 numbers of bases, each of which costs something even where nothing is wrong; that is taken out: every base that one
 allele has more is paid back at the mean cost per base of the reference window.
+
+A reference window is read once, however many alleles it is compared with. Few windows are read at once, all of one
+length if there are enough: small batches stay in the cache of a core and are read faster than large ones.
 """
 
 import numpy as np
@@ -17,7 +20,7 @@ from dnalm.sequence.alphabet import N, bases, encode
 from dnalm.sequence.batches import cut
 
 #: Bases on each side of a variant that are read, and windows that are read at once.
-FLANK, BATCH = 256, 32
+FLANK, BATCH = 256, 8
 
 
 class JointLikelihood:
@@ -29,34 +32,40 @@ class JointLikelihood:
     def __init__(self, model: TwoSided, genome: Genome, flank: int = FLANK):
         self.model, self.genome, self.flank = model.eval(), genome, flank
 
-    def ratios(self, positions, reference: list[str], alternative: list[str]) -> np.ndarray:
+    def ratios(self, positions, reference: list[str], alternative: list[str], behind=None) -> np.ndarray:
         """Log-likelihood ratios (n,) in nats, alternative over reference; NaN where the window holds nothing but N.
 
         ``positions`` (n,) are global positions of the first changed base, alleles are trimmed (either may be empty).
+        ``behind`` (bool (n,)) says which are insertions behind the last base of a contig; by default none, and such a
+        position is the first one of the next contig.
         """
-        ratios = np.full(len(positions), np.nan, dtype=np.float64)
-        size = np.array([max(len(r), len(a)) for r, a in zip(reference, alternative, strict=True)], dtype=np.int64)
-        order = np.argsort(size, kind="stable")  # windows of one length side by side need little padding
+        positions = np.asarray(positions, dtype=np.int64)
+        behind = np.zeros(len(positions), dtype=bool) if behind is None else np.asarray(behind)
+        removed = np.array([len(allele) for allele in reference], dtype=np.int64)
+        places = np.stack([positions, removed, behind], axis=1).reshape(-1, 3)
+        unique, which = np.unique(places, axis=0, return_inverse=True)
+        texts = [None] * len(unique) + [encode(allele) for allele in alternative]
+        cost, count = self._read(np.concatenate([unique, places]), texts)
+        own, alone = which.ravel(), slice(len(unique), None)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            per_base = cost[own] / count[own]
+            return (cost[own] - cost[alone]) + (count[alone] - count[own]) * per_base
+
+    def _read(self, places: np.ndarray, alleles: list) -> tuple[np.ndarray, np.ndarray]:
+        """`_cost` of all windows: ``places`` int64 (n, 3) are position, bases to replace, and whether behind a contig.
+
+        ``alleles`` are codes, or None for the reference.
+        """
+        cost, count = np.empty(len(places)), np.empty(len(places), dtype=np.int64)
+        size = np.array([p[1] if a is None else len(a) for p, a in zip(places, alleles, strict=True)], dtype=np.int64)
+        order = np.lexsort((places[:, 0], size))
         for first in range(0, len(order), BATCH):
             some = order[first : first + BATCH]
-            alleles = [(reference[i], alternative[i]) for i in some]
-            ratios[some] = self._batch(np.asarray(positions)[some], alleles)
-        return ratios
-
-    def _batch(self, positions, alleles) -> np.ndarray:
-        longest = max(max(map(len, pair)) for pair in alleles)
-        whole = cut(self.genome, positions - self.flank, 2 * self.flank + max(len(r) for r, _ in alleles), self.flank)
-        codes, places = [], []
-        for row, (ref, alt) in enumerate(alleles):
-            for allele in (None, encode(alt)):
-                text, place = self._window(whole, row, len(ref), allele, longest)
-                codes.append(text)
-                places.append(place)
-        cost, count = self._cost(np.stack(codes), np.stack(places))
-        cost, count = cost.reshape(-1, 2), count.reshape(-1, 2)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            per_base = cost[:, 0] / count[:, 0]
-            return (cost[:, 0] - cost[:, 1]) + (count[:, 1] - count[:, 0]) * per_base
+            position, removed, behind = places[some].T
+            whole = cut(self.genome, position - self.flank, 2 * self.flank + removed.max(), self.flank - behind)
+            windows = [self._window(whole, i, removed[i], alleles[n], size[some[-1]]) for i, n in enumerate(some)]
+            cost[some], count[some] = self._cost(*map(np.stack, zip(*windows, strict=True)))
+        return cost, count
 
     def _window(self, whole, row: int, removed: int, allele, longest: int):
         """One window and the place of its bases in the genome, -1 for bases that an allele brings and for padding.
@@ -83,7 +92,8 @@ class JointLikelihood:
     def _cost(self, codes: np.ndarray, places: np.ndarray):
         """Negative log-likelihood (windows,) in nats, mean of both strands, and the number of bases that it is of."""
         tensor = codes_tensor(codes, self.model.device)
-        both = self.model.one_sided(tensor, self.model.lookup(codes, (self.genome.digest, places)))
+        features = self.model.memory.lookup(codes, (self.genome.digest, places), flanks=False)
+        both = self.model.one_sided(tensor, features)
         true = tensor.clamp(max=3).unsqueeze(2)
         both = (logp.gather(2, true).squeeze(2) for logp in both)
         cost = -sum(both).double() / 2

@@ -14,8 +14,9 @@ from dnalm.errors import InputError
 from dnalm.io.contig_names import read_aliases
 from dnalm.io.fetch import find_file
 from dnalm.io.labelled import number_column, read_labelled
+from dnalm.io.lookup import look_up
 from dnalm.variants.amino_acids import matrices, numbered
-from dnalm.variants.described import describe, is_missense, short_name
+from dnalm.variants.described import describe, is_missense, nearest_exons, short_name
 from dnalm.variants.features import build_features
 from dnalm.variants.trained import HeldOut, LogisticScorer, folds_of, held_out, inner_scores, overlap_weights
 
@@ -53,7 +54,9 @@ class Labelled:
         return self.table["_label"].to_numpy(bool)
 
 
-def prepare(genome, path, settings: dict, seed: int, coding=None, labels=None, aliases=None, language=None) -> Labelled:
+def prepare(
+    genome, path, settings: dict, seed: int, coding=None, labels=None, aliases=None, language=None, also=(), lookup=None
+) -> Labelled:
     """Read, describe and group variants.
 
     Parameters
@@ -74,12 +77,21 @@ def prepare(genome, path, settings: dict, seed: int, coding=None, labels=None, a
     language : callable, optional
         Takes the table and gives the features of the family ``language_model``
         (`dnalm.tasks.labelled_language.language_features`).
+    also : sequence of path
+        The files of ``settings["also"]``.
+    lookup : dict, optional
+        The files of ``settings["lookup"]`` by name.
     """
-    table, left = read_labelled(genome, path, settings, labels, aliases)
-    table = describe(table, settings, genome, coding)
+    table, left = read_labelled(genome, path, settings, labels, aliases, also)
+    found = {
+        name: look_up(genome, table, file, settings["lookup"][name], f"variants.labelled: lookup.{name}", aliases)
+        for name, file in (lookup or {}).items()
+    }
+    table = describe(table, settings, genome, coding).assign(**{f"_of_{name}": value for name, value in found.items()})
     if settings["only"]:
         kept = table["_consequence"].isin([short_name(name) for name in settings["only"]])
-        left = pd.concat([left, table.loc[~kept, ["line"]].assign(reason="other_consequence")], ignore_index=True)
+        other = table.loc[~kept, ["line", "source"]].assign(reason="other_consequence")
+        left = pd.concat([left, other], ignore_index=True)
         table = table[kept].reset_index(drop=True)
         if table["_label"].nunique() < 2:
             raise InputError("not both labels are left", f"{path}: only", "Which consequences does the file have?")
@@ -88,35 +100,52 @@ def prepare(genome, path, settings: dict, seed: int, coding=None, labels=None, a
         for name in settings["columns"] | settings["published"]
     }
     brought, published = (
-        {name: sign[name] * number_column(table, column, path) for name, column in settings[key].items()}
+        {name: sign[name] * _numbers(table, column, path) for name, column in settings[key].items()}
         for key in ("columns", "published")
     )
     families = [f for f in settings["features"] if f != "language_model"]
     features = build_features(table, genome, brought, families, coding)
     if language is not None:
         features["language_model"] = language(table)
-    group = group_names(table, settings["groups"])
+    group = group_names(table, settings["groups"], coding)
     fold = folds_of(group, settings["groups"]["folds"], seed)
     unit = group if not settings["unit"] else group_names(table, {"by": "block", "block": settings["unit"]})
     outside = unseen(table["_consequence"].to_numpy(object), fold)
     return Labelled(table, left, features, brought, published, group, unit, fold, is_missense(table), outside)
 
 
+def _numbers(table: pd.DataFrame, column: str, path) -> np.ndarray:
+    """A column of the file, or the numbers that were looked up under its name."""
+    own = f"_of_{column}"
+    return table[own].to_numpy(np.float64) if own in table else number_column(table, column, path)
+
+
 def find_files(settings: dict, key: str, genome) -> dict:
-    """The files that a set names, as ``path``, ``labels`` and ``aliases`` of `prepare`; ``key`` is where it stands."""
+    """The files that a set names, as `prepare` takes them by name; ``key`` is where the set stands."""
     labels, aliases = settings["label"]["table"], settings["aliases"]
     lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
     return {
         "path": find_file(settings["table"] or settings["vcf"], key),
         "labels": find_file(labels, f"{key}.label.table") if labels else None,
         "aliases": read_aliases(find_file(aliases, f"{key}.aliases"), lengths) if aliases else None,
+        "also": [find_file(one["table"] or one["vcf"], f"{key}.also") for one in settings["also"]],
+        "lookup": {
+            name: find_file(one["table"] or one["wig"], f"{key}.lookup.{name}")
+            for name, one in settings["lookup"].items()
+        },
     }
 
 
-def group_names(table: pd.DataFrame, groups: dict) -> np.ndarray:
-    """The group (n,) of each variant: a column, its gene, or a block of codons or bases."""
+def group_names(table: pd.DataFrame, groups: dict, coding=None) -> np.ndarray:
+    """The group (n,) of each variant: a column, its gene, the nearest exon, or a block of codons or bases."""
     if groups["by"] == "column":
         return table[groups["column"]].to_numpy(object)
+    if groups["by"] == "exon":
+        if coding is None or not len(coding.table):
+            raise InputError(
+                "the genome has no annotation", "groups: by: exon", "Give one, or group by column or block"
+            )
+        return nearest_exons(table, coding, groups["block"])
     gene = table["_gene"].replace("", "intergenic").to_numpy(object)
     if groups["by"] == "gene":
         return gene
@@ -152,6 +181,9 @@ def fitted_methods(data: Labelled, settings: dict) -> list[tuple[np.ndarray, dic
     methods = [(matrix(data, families), every)]
     if len(own) < len(families) and own:
         methods.append((matrix(data, own), {WITHOUT: kind}))
+    if "language_model" in families and len(families) > 1:
+        rest = [f for f in families if f != "language_model"]
+        methods.append((matrix(data, rest), {f"{OURS}_no_language_model": kind}))
     if len(data.columns) > 1 and "columns" in families:
         methods += [(matrix(data, families, name), {f"{OURS}_logistic_no_{name}": "logistic"}) for name in data.columns]
     return [(x, kinds) for (x, _), kinds in methods] + [(x, {name: "logistic"}) for name, x in _simple(data).items()]
@@ -180,7 +212,8 @@ def raw_scores(data: Labelled) -> dict[str, np.ndarray]:
     for name in ("blosum62", "grantham") if data.missense.any() else ():
         out[name] = np.where(data.missense, _between(data, name), np.nan)
     if "language_model" in data.features:
-        out["dnalm"] = -data.features["language_model"]["llr"].to_numpy()
+        said = data.features["language_model"]
+        out["dnalm"] = -said["joint" if "joint" in said else "llr"].to_numpy()
     return out | data.columns | data.published
 
 
@@ -232,11 +265,11 @@ def predictions(data: Labelled, fitted: dict[str, HeldOut], raw: dict[str, np.nd
     call = np.select(
         [data.outside, p >= ours.strict, p >= ours.threshold], ["abstained", "harmful", "uncertain"], "harmless"
     )
-    bases = np.array(list("ACGTN"))
     table = data.table
     own = pd.DataFrame({
-        "line": table["line"], "contig": table["_contig"], "position": table["_position"], "ref": bases[table["_ref"]],
-        "alt": bases[table["_alt"]], "label": data.label, "group": data.group, "unit": data.unit, "fold": data.fold,
+        "line": table["line"], "contig": table["_contig"], "position": table["_position"],
+        "ref": table["_ref_bases"], "alt": table["_alt_bases"], "kind": table["_kind"], "label": data.label,
+        "group": data.group, "unit": data.unit, "fold": data.fold,
         "consequence": table["_consequence"], "gene": table["_gene"], "residue": table["_residue"],
         "ref_aa": table["_ref_aa"], "alt_aa": table["_alt_aa"], "missense": data.missense, "call": call,
         "threshold": ours.threshold, "strict": ours.strict,
@@ -248,9 +281,14 @@ def predictions(data: Labelled, fitted: dict[str, HeldOut], raw: dict[str, np.nd
 def facts(data: Labelled, settings: dict) -> list[tuple[str, str]]:
     """What a reader has to know, (about, text): terms, notes, what is held out, what was left out, what is unsure."""
     held = settings["groups"]
-    how = {"column": f"values of {held['column']}", "gene": "genes", "block": f"blocks of {held['block']} bases"}
+    how = {
+        "exon": f"exons, cut every {held['block']} bases",
+        "column": f"values of {held['column']}",
+        "gene": "genes",
+        "block": f"blocks of {held['block']} bases",
+    }
     count, folds = len(set(data.group)), len(np.unique(data.fold))
-    told = [("variants", f"{len(data.label):,} substitutions with a label, {int(data.label.sum()):,} of them harmful")]
+    told = _what_there_is(data)
     told.append(
         ("held out", f"{count} groups ({how[held['by']]}) in {folds} folds; units of intervals: {len(set(data.unit))}")
     )
@@ -265,4 +303,19 @@ def facts(data: Labelled, settings: dict) -> list[tuple[str, str]]:
         if settings[key]:
             told.append((key, settings[key]))
             log.info("%s: %s", key, settings[key])
+    return told
+
+
+def _what_there_is(data: Labelled) -> list[tuple[str, str]]:
+    """Variants, kinds if they are not all of one base, and sources if there are several."""
+    kinds = data.table["_kind"].value_counts()
+    what = "substitutions" if set(kinds.index) == {"snv"} else "variants"
+    told = [("variants", f"{len(data.label):,} {what} with a label, {int(data.label.sum()):,} of them harmful")]
+    if what == "variants":
+        told.append(("kinds", ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())))
+    if data.table["source"].nunique() > 1:
+        several = pd.crosstab(data.table["source"], np.where(data.label, "harmful", "harmless"))
+        told += [
+            ("source", f"{n}: " + ", ".join(f"{v:,} {k}" for k, v in r.items() if v)) for n, r in several.iterrows()
+        ]
     return told

@@ -1,25 +1,56 @@
 """What a study's language model says of variants with labels; it has seen none of the labels."""
 
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from dnalm.io.fasta import load_genome
 from dnalm.models.build import load_model
+from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.substitutions import Expectations, entropy, likelihood_ratios
+from dnalm.training.devices import placed
 
 
-def language_of(folder, genome, window: int):
-    """What `language_features` says with the model of ``folder``, as a function of the table alone."""
-    return partial(language_features, Expectations(load_model(folder), genome, window))
+@dataclass(frozen=True)
+class Language:
+    """A language model, and the genome that it knows: ``whole``, in which the variants' own one begins at ``first``.
+
+    Called with the table of variants it gives the features of the family ``language_model``.
+    """
+
+    model: object
+    whole: object
+    first: int
+    window: int
+
+    @classmethod
+    def load(cls, folder, whole, genome, window: int) -> "Language":
+        """The model of ``folder``, the genome directories of the study and of the variants, and bases of a window."""
+        whole, own = load_genome(whole), load_genome(genome)
+        model = placed(load_model(folder))
+        model.attach([whole])
+        return cls(model, whole, whole.span(own.name)[0] if whole.composite else 0, window)
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Features, a row per variant."""
+        joint = None if table["_kind"].eq("snv").all() else JointLikelihood(self.model, self.whole)
+        expected = Expectations(self.model, self.whole, self.window)
+        return language_features(expected, table.assign(_position=table["_position"] + self.first), joint)
 
 
-def language_features(model: Expectations, table: pd.DataFrame) -> pd.DataFrame:
-    """Log-likelihood ratio of alternative and reference in nats, and entropy in bits, a row per substitution.
+def language_features(model: Expectations, table: pd.DataFrame, joint: JointLikelihood | None = None) -> pd.DataFrame:
+    """Log-likelihood ratio of alternative and reference in nats, and entropy in bits, a row per variant.
 
-    ``table`` has global positions ``_position`` and bases ``_alt`` 0..3. Both are missing where the reference is an N.
+    ``table`` has global positions ``_position``, bases ``_alt`` 0..3 of substitutions of one base, and alleles
+    ``_ref_bases`` and ``_alt_bases``. ``llr`` is the two-sided ratio of such substitutions, missing for all others and
+    where the reference is an N; ``joint`` is that of the whole window, of all variants, where it is asked for.
     """
     position, alt = table["_position"].to_numpy(np.int64), table["_alt"].to_numpy(np.int64)
     logp = model.at(position)
-    ratio = likelihood_ratios(logp, np.asarray(model.genome.codes)[position])[np.arange(len(alt)), alt]
-    return pd.DataFrame({"llr": ratio, "entropy": entropy(logp)}).astype(np.float64)
+    ratio = likelihood_ratios(logp, np.asarray(model.genome.codes)[position])
+    ratio = np.where(alt < 4, ratio[np.arange(len(alt)), np.minimum(alt, 3)], np.nan)
+    out = pd.DataFrame({"llr": ratio, "entropy": entropy(logp)}).astype(np.float64)
+    if joint is None:
+        return out
+    return out.assign(joint=joint.ratios(position, list(table["_ref_bases"]), list(table["_alt_bases"])))

@@ -10,9 +10,11 @@ from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
 from dnalm.sequence.splits import final_intervals, split_intervals
 from dnalm.tasks.substitutions import TILE, Expectations
-from dnalm.tasks.tolerance import language_features
+from dnalm.tasks.tolerance import Tolerance, language_features
 from dnalm.training.progress import Progress
+from dnalm.variants.boosted import BoostedTrees
 from dnalm.variants.coding import CodingSequences
+from dnalm.variants.observed import read_callable
 from dnalm.variants.simulated import blocks_of_genes, folds_of, match_controls
 from dnalm.variants.tolerance import annotated_distance, annotated_features
 
@@ -52,6 +54,14 @@ def matched_changes(
     return table
 
 
+def training_bases(whole: Genome, splits: pd.DataFrame, final: bool) -> np.ndarray:
+    """Where the language model was trained, bool per global position; ``final`` if on validation blocks too."""
+    training = np.zeros(len(whole.codes), dtype=bool)
+    for start, end in final_intervals(whole, splits) if final else split_intervals(whole, splits, "train"):
+        training[start:end] = True
+    return training
+
+
 def with_features(
     table: pd.DataFrame, genome: Genome, whole: Genome, coding: CodingSequences, features: pd.DataFrame,
     expected: Expectations, splits: pd.DataFrame, final: bool,
@@ -75,9 +85,7 @@ def with_features(
     """
     first = whole.span(genome.name)[0] if whole is not genome else 0
     position, alt = table["position"].to_numpy(), table["alt"].to_numpy()
-    training = np.zeros(len(whole.codes), dtype=bool)
-    for start, end in final_intervals(whole, splits) if final else split_intervals(whole, splits, "train"):
-        training[start:end] = True
+    training = training_bases(whole, splits, final)
     distance = annotated_distance(genome, features, training[first : first + len(genome.codes)])
     progress = Progress(len(np.unique(expected.tiles_of(position + first))) * TILE, "bases", log)
     parts = [
@@ -86,3 +94,17 @@ def with_features(
     ]  # fmt: skip
     lookup = unseen_words(whole, training, position + first, alt)
     return pd.concat(parts, axis=1).assign(read=training[position + first], kmer_lookup=lookup)
+
+
+def read_tolerance(
+    relative: str, scorer, callable_, genome: Genome, whole: Genome, coding: CodingSequences, features: pd.DataFrame,
+    splits: pd.DataFrame, final: bool,
+) -> Tolerance:  # fmt: skip
+    """The scorer of a relative (files ``scorer`` and ``callable_``) as one that scores any substitution of ``genome``.
+
+    What the annotation says of codons is learned where `with_features` learns it.
+    """
+    first = whole.span(genome.name)[0] if whole is not genome else 0
+    training = training_bases(whole, splits, final)[first : first + len(genome.codes)]
+    distance = annotated_distance(genome, features, training)
+    return Tolerance(relative, BoostedTrees.load(scorer), coding, distance, read_callable(genome, callable_))

@@ -38,7 +38,7 @@ class WindowSampler:
         owners = genome.owners[np.searchsorted(genome.contigs["offset"], intervals[:, 0], side="right") - 1]
         borders = np.flatnonzero(owners[1:] != owners[:-1]) + 1 if sampling == "genome" else []
         self.shares = np.array([0, *borders, len(intervals)])
-        self.genome, self.intervals = genome, intervals
+        self.genome, self.intervals, self.edges = genome, intervals, {}
         self.window, self.batch, self.seed, self.warmup, self.context = window, batch, seed, warmup, context
 
     def shape(self, step: int) -> tuple[int, int]:
@@ -53,17 +53,20 @@ class WindowSampler:
     def __call__(self, step: int, part: int = 0, parts: int = 1) -> Batch:
         """The batch of a step, or a part of it; bases outside the interval that a window starts in are padding."""
         count, length = self.shape(step)
-        room = np.maximum(self.intervals[:, 1] - self.intervals[:, 0] - length, 0) + 1
-        ends = np.cumsum(room)
-        draw = self._draw(np.random.default_rng([self.seed, step]), np.concatenate([[0], ends]), count)
+        edges = self._edges(length)
+        draw = self._draw(np.random.default_rng([self.seed, step]), edges, count)
         draw = draw[share(count, part, parts)]
-        slot = np.searchsorted(ends, draw, side="right")
+        slot = np.searchsorted(edges, draw, side="right") - 1
         spans = self.intervals[slot]
-        starts = spans[:, 0] + draw - (ends - room)[slot]
-        around = np.arange(-self.context, length + self.context)
-        windows = cut(self.genome, starts - self.context, len(around), self.context)
-        place = starts[:, None] + around
-        return windows.keep((place >= spans[:, :1]) & (place < spans[:, 1:]))
+        starts = spans[:, 0] + draw - edges[slot]
+        return cut(self.genome, starts - self.context, length + 2 * self.context, self.context, spans)
+
+    def _edges(self, length: int) -> np.ndarray:
+        """Numbers of the starts of windows of ``length`` bases: those of interval i begin with ``edges[i]``."""
+        if length not in self.edges:
+            room = np.maximum(self.intervals[:, 1] - self.intervals[:, 0] - length, 0) + 1
+            self.edges[length] = np.concatenate([[0], np.cumsum(room)])
+        return self.edges[length]
 
     def _draw(self, rng, edges: np.ndarray, count: int) -> np.ndarray:
         """Numbers of ``count`` starts; those of interval i run from ``edges[i]`` to ``edges[i + 1]``."""

@@ -6,6 +6,7 @@ kept for use is fitted on all (`BoostedTrees.fit`). Hyper-parameters are fixed b
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from dnalm.io.fasta import Genome
 from dnalm.tasks.substitutions import Expectations, entropy
 from dnalm.variants.boosted import BoostedTrees
+from dnalm.variants.coding import CodingSequences
+from dnalm.variants.codon_distance import CodonDistance
 from dnalm.variants.terms import TERMS
-from dnalm.variants.tolerance import ANNOTATED, SIMPLE, rules
+from dnalm.variants.tolerance import ANNOTATED, SIMPLE, annotated_features, rules
 
 log = logging.getLogger(__name__)
 #: Bases to each side whose own probability tells how well the model knows the place.
@@ -141,3 +144,30 @@ def unfitted_scores(table: pd.DataFrame) -> dict[str, np.ndarray]:
 def final_scorer(features: pd.DataFrame, simulated: np.ndarray, seed: int) -> BoostedTrees:
     """The scorer that is kept for use: ``dnalm_tolerance``, fitted to all blocks."""
     return BoostedTrees.fit(features[[*ANNOTATED, *LANGUAGE]], simulated, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Tolerance:
+    """Scores of any substitutions of a genome by the scorer that was fitted to it and a relative.
+
+    ``relative`` is what the study calls the relative; ``distance`` is of `dnalm.variants.tolerance.annotated_distance`;
+    ``aligned`` (bool per base of the genome) says where a difference would have counted: elsewhere nothing was learned.
+    """
+
+    relative: str
+    scorer: BoostedTrees
+    coding: CodingSequences
+    distance: CodonDistance
+    aligned: np.ndarray
+
+    def score(self, position: np.ndarray, alt: np.ndarray, language: pd.DataFrame) -> np.ndarray:
+        """Log-odds (n,) of being simulated, NaN where the relative is not aligned.
+
+        ``position`` counts in the genome itself, ``language`` is of `language_features`.
+        """
+        found, there = np.full(len(position), np.nan), self.aligned[position]
+        if there.any():
+            known = annotated_features(self.coding, self.distance, position[there], alt[there])
+            known = pd.concat([known, language[there].reset_index(drop=True)], axis=1)
+            found[there] = self.scorer.score(known)
+        return found

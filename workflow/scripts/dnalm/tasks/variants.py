@@ -20,8 +20,10 @@ from dnalm.sequence.alphabet import encode
 from dnalm.sequence.splits import SPLITS
 from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.substitutions import Expectations, entropy, likelihood_ratios
+from dnalm.tasks.tolerance import Tolerance, language_features
 from dnalm.training.progress import short
-from dnalm.variants.consequence import consequences
+from dnalm.variants.consequence import behind_contigs, consequences
+from dnalm.variants.normalise import normalised
 
 log = logging.getLogger(__name__)
 FIELDS = [
@@ -33,6 +35,11 @@ FIELDS = [
     InfoField("DNALM_CHANGE", "Amino acids before and after, with the number of the codon", "String"),
     InfoField("DNALM_SPLIT", "Part of the study that the place is in: train, validation, test or gap", "String"),
 ]
+#: Keys that a study with a relative adds; what the relative is called goes into the braces.
+TOLERANCE_FIELDS = [
+    ("DNALM_TOLERANCE", "Log-odds that a substitution is a simulated change and not one that was observed in {}"),
+    ("DNALM_NOT_ALIGNED", "A substitution is outside of what could be compared with {}: no DNALM_TOLERANCE"),
+]
 
 
 @dataclass
@@ -41,7 +48,7 @@ class Scorer:
 
     ``whole`` is the genome that the model knows: the study's, of which ``genome`` is one part. ``first`` is the
     part's first global position in it. ``splits`` (int8 per global position of ``whole``) are labels of
-    `dnalm.sequence.splits.split_labels`, None without.
+    `dnalm.sequence.splits.split_labels`, None without. With ``tolerance``, substitutions also get its score.
     """
 
     genome: Genome
@@ -51,28 +58,56 @@ class Scorer:
     coding: object
     splits: np.ndarray | None = None
     which: str = "others"
+    tolerance: Tolerance | None = None
 
     def __post_init__(self):
         self.first = self.whole.span(self.genome.name)[0] if self.whole is not self.genome else 0
 
+    @property
+    def fields(self) -> list[InfoField]:
+        """Keys of INFO of what `score` finds."""
+        if self.tolerance is None:
+            return FIELDS
+        kinds = {"DNALM_TOLERANCE": (), "DNALM_NOT_ALIGNED": ("Flag", "0")}
+        more = [InfoField(key, text.format(self.tolerance.relative), *kinds[key]) for key, text in TOLERANCE_FIELDS]
+        return [*FIELDS, *more]
+
     def score(self, alleles: pd.DataFrame) -> pd.DataFrame:
-        """One row per allele: ``llr``, ``joint``, ``entropy`` (NaN without), ``split``, and its consequence."""
+        """One row per allele: ``llr``, ``joint``, ``entropy`` (NaN without), ``split``, and its consequence.
+
+        With ``tolerance`` also its score, and bool ``not_aligned`` for substitutions that have none for this reason.
+        ``alleles`` are as `dnalm.variants.normalise.normalised` gives them.
+        """
         usable = (alleles["flag"] == "").to_numpy()
         place = alleles["position"].to_numpy() + self.first
         single = usable & (alleles["kind"] == "snv").to_numpy()
         table = pd.DataFrame({"llr": np.nan, "joint": np.nan, "entropy": np.nan}, index=alleles.index, dtype=np.float32)
-        logp = self.expected.at(place[single])
-        ratios = likelihood_ratios(logp, self.whole.codes[place[single]])
-        alternative = encode("".join(alleles["alt_bases"][single]))
-        table.loc[single, "llr"] = ratios[np.arange(len(ratios)), alternative]
-        table.loc[single, "entropy"] = entropy(logp).astype(np.float32)
+        found = self._substitutions(place[single], encode("".join(alleles["alt_bases"][single])))
+        for name in ("llr", "entropy"):
+            table.loc[single, name] = found[name]
         also = {"others": usable & ~single, "all": usable, "none": np.zeros_like(usable)}[self.which]
         ref, alt = (list(alleles[column][also]) for column in ("ref", "alt_bases"))
-        table.loc[also, "joint"] = self.joint.ratios(place[also], ref, alt).astype(np.float32)
-        at = np.clip(place, 0, len(self.whole.codes) - 1)
+        behind = behind_contigs(self.genome, alleles, alleles["position"].to_numpy())
+        table.loc[also, "joint"] = self.joint.ratios(place[also], ref, alt, behind[also]).astype(np.float32)
+        at = np.maximum(place - behind, 0)
         table["split"] = np.where(usable, np.array(SPLITS)[self.splits[at]], "") if self.splits is not None else ""
+        if self.tolerance is not None:
+            table["tolerance"], table["not_aligned"] = np.float32(np.nan), False
+            table.loc[single, "tolerance"] = found["tolerance"]
+            table.loc[single, "not_aligned"] = np.isnan(found["tolerance"])
         told = consequences(self.genome, self.coding, alleles)
         return pd.concat([table, told], axis=1)
+
+    def _substitutions(self, place: np.ndarray, alternative: np.ndarray) -> dict[str, np.ndarray]:
+        """``llr``, ``entropy`` and perhaps ``tolerance``, float32 (n,), of substitutions at positions of ``whole``."""
+        if self.tolerance is not None:
+            known = language_features(self.expected, self.whole, place, alternative)
+            score = self.tolerance.score(place - self.first, alternative, known)
+            found = {"llr": known["llr"], "entropy": known["entropy"], "tolerance": score}
+            return {name: np.asarray(column, dtype=np.float32) for name, column in found.items()}
+        logp = self.expected.at(place)
+        ratios = likelihood_ratios(logp, self.whole.codes[place])
+        return {"llr": ratios[np.arange(len(ratios)), alternative], "entropy": entropy(logp).astype(np.float32)}
 
 
 def score_file(scorer: Scorer, vcf, outputs: dict, aliases=None, max_length: int = 50) -> None:
@@ -83,15 +118,23 @@ def score_file(scorer: Scorer, vcf, outputs: dict, aliases=None, max_length: int
     outputs : dict
         Paths: ``vcf`` (``.vcf.gz``, an index comes beside it), ``parquet`` (one row per allele), ``rejects`` (lines
         that were no records) and ``summary`` (alleles by kind, reason of having no score, and consequence).
+
+    Notes
+    -----
+    Alleles are scored where they are leftmost; the records come out as they are.
     """
     file = open_variants(vcf, scorer.genome, aliases, max_length)
     summary, records = Summary(), 0
-    with VariantWriter(outputs["vcf"], file.header, scorer.genome, FIELDS) as out, _Rows(outputs["parquet"]) as rows:
+    with (
+        VariantWriter(outputs["vcf"], file.header, scorer.genome, scorer.fields) as out,
+        _Rows(outputs["parquet"]) as rows,
+    ):
         for batch in file.batches():
-            scores = scorer.score(batch.alleles)
-            out.write(batch, _info(scores))
-            rows.write(_row_table(batch, scores))
-            summary.add(batch.alleles, scores)
+            alleles = normalised(scorer.genome, batch.alleles)
+            scores = scorer.score(alleles)
+            out.write(batch, _info(alleles, scores, len(batch.lines)))
+            rows.write(_row_table(batch, alleles, scores))
+            summary.add(alleles, scores, _other_lengths(file, batch))
             records += len(batch.lines)
             log.info("%s records", short(records))
     for reason, number in file.rejected.items():
@@ -111,13 +154,18 @@ class Summary:
     def __init__(self):
         self._sums: dict[tuple[str, str], np.ndarray] = {}
 
-    def add(self, alleles: pd.DataFrame, scores: pd.DataFrame) -> None:
-        """Count a batch."""
+    def add(self, alleles: pd.DataFrame, scores: pd.DataFrame, other_length: pd.Series) -> None:
+        """Count a batch; ``other_length`` says of alleles on contigs of another length what the two are."""
         usable = alleles["flag"] == ""
         self._count("kind", alleles["kind"][usable].astype(object), scores)
         self._count("not scored", alleles["flag"][~usable], scores)
         self._count("consequence", scores["consequence"][usable], scores)
         self._count("duplicate", alleles["duplicate"][alleles["duplicate"]].map({True: "yes"}), scores)
+        self._count("another length", other_length, scores)
+        if "tolerance" in scores:
+            aligned = scores["tolerance"].notna()
+            told = np.where(aligned, "scored", "not_aligned")[aligned | scores["not_aligned"]]
+            self._count("tolerance", pd.Series(told, scores.index[aligned | scores["not_aligned"]]), scores)
 
     def _count(self, group: str, names: pd.Series, scores: pd.DataFrame) -> None:
         for name, rows in names.groupby(names, sort=False):
@@ -135,10 +183,28 @@ class Summary:
         return pd.DataFrame(rows, columns=["group", "name", "alleles", "mean_llr", "mean_joint"])
 
 
-def _info(scores: pd.DataFrame) -> dict:
+def _other_lengths(file, batch) -> pd.Series:
+    """What is odd about the contig of each allele on one that the header says is longer or shorter."""
+    said = {
+        name: f"{name}: {there} bases in the header, {here} in the genome"
+        for name, (there, here) in file.other_lengths.items()
+    }
+    if not said:
+        return pd.Series(dtype=object)
+    names = np.array([line[0] for line in batch.lines], dtype=object)[batch.alleles["record"]]
+    found = pd.Series(names, batch.alleles.index).map(said)
+    return found[found.notna()]
+
+
+def _info(alleles: pd.DataFrame, scores: pd.DataFrame, records: int) -> dict:
     after = scores["alt_aa"].where(scores["consequence"] != "frameshift_variant", "fs")
     change = np.where(scores["ref_aa"] != "", scores["ref_aa"] + scores["codon_number"].astype(str) + after, None)
+    relative = {}
+    if "tolerance" in scores:
+        outside = np.isin(np.arange(records), alleles["record"][scores["not_aligned"]])
+        relative = {"DNALM_TOLERANCE": scores["tolerance"], "DNALM_NOT_ALIGNED": outside}
     return {
+        **relative,
         "DNALM_LLR": scores["llr"],
         "DNALM_JOINT": scores["joint"],
         "DNALM_ENTROPY": scores["entropy"],
@@ -149,17 +215,17 @@ def _info(scores: pd.DataFrame) -> dict:
     }
 
 
-def _row_table(batch, scores) -> pd.DataFrame:
-    record = batch.alleles["record"].to_numpy()
+def _row_table(batch, alleles, scores) -> pd.DataFrame:
+    record = alleles["record"].to_numpy()
     own = pd.DataFrame({
-        "line": batch.alleles["line"].to_numpy(),
+        "line": alleles["line"].to_numpy(),
         "chrom": [batch.lines[i][0] for i in record],
         "pos": batch.positions[record],
         "id": [batch.lines[i][2] for i in record],
         "vcf_ref": [batch.lines[i][3] for i in record],
     })  # fmt: skip
     columns = ["contig", "position", "ref", "alt_bases", "kind", "flag", "duplicate"]
-    alleles = batch.alleles[columns].rename(columns={"alt_bases": "alt"}).reset_index(drop=True)
+    alleles = alleles[columns].rename(columns={"alt_bases": "alt"}).reset_index(drop=True)
     alleles["kind"] = alleles["kind"].astype(object).where(alleles["kind"].notna(), "")
     return pd.concat([own, alleles, scores.reset_index(drop=True)], axis=1)
 

@@ -12,6 +12,7 @@ from dnalm.tasks.substitutions import Expectations, likelihood_ratios
 from dnalm.training.progress import Progress
 from dnalm.variants.codon_distance import CodonDistance
 from dnalm.variants.codon_frames import CodonFrames, shifted
+from dnalm.variants.tolerance import annotated_frames
 
 log = logging.getLogger(__name__)
 #: Deletions of one base, and as many silent changes, that are read with a joint likelihood.
@@ -57,15 +58,20 @@ class Scores:
         Log-likelihood ratios of A C G T against the reference, which need no frame.
     changes : DataFrame
         From `joint_changes`.
+    features : DataFrame, optional
+        The annotation, for ``dnalm_annotated``: what ``dnalm_frame`` would reach with true frames. It reads the
+        annotation (that of the test blocks too) and so is no score without labels.
     """
 
-    def __init__(self, genome, calls, training, ratios: dict, changes: pd.DataFrame, seed: int):
+    def __init__(self, genome, calls, training, ratios: dict, changes: pd.DataFrame, seed: int, features=None):
         self._ratios, self._changes = {m: (_Place(spans), r) for m, (spans, r) in ratios.items()}, changes
         self._frames = CodonFrames.of(genome, calls)
         self._late = CodonFrames.of(genome, shifted(calls))
         self._learned = CodonDistance.learn(genome, self._frames, training)
         self._shuffled = CodonDistance.learn(genome, self._frames, training, shuffle=seed)
         self._wrong = CodonDistance.learn(genome, self._late, training)
+        self._true = None if features is None else annotated_frames(genome, features)
+        self._told = None if features is None else CodonDistance.learn(genome, self._true, training)
 
     def __call__(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """{method: float (rows,)}; the first is ``dnalm_frame``, which all others are compared with."""
@@ -76,6 +82,8 @@ class Scores:
         found |= {name: rule(self._frames, self._learned.counts, position, alt) for name, rule in rules.items()}
         found["dnalm_frame_shuffled"] = self._shuffled.score_substitutions(self._frames, position, alt)
         found["dnalm_frame_shifted"] = self._wrong.score_substitutions(self._late, position, alt)
+        if self._told is not None:
+            found["dnalm_annotated"] = self._told.score_substitutions(self._true, position, alt)
         return found
 
     def frameshifts(self, table: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -19,16 +19,17 @@ APART = {DONOR, ACCEPTOR, INTRON, UNCLEAR}
 KEPT = 4096
 
 
-def change_records(genome, coding: CodingSequences, positions, refs, alts) -> Iterator[tuple[int, int, Found]]:
+def change_records(genome, coding: CodingSequences, positions, refs, alts, behind) -> Iterator[tuple[int, int, Found]]:
     """(allele, model, what it does) of every pair of a change and a gene model that it touches.
 
-    ``positions`` int64 (n,) are global; ``refs``, ``alts`` lists of upper-case letters without common ends. An
-    insertion touches the models that have the bases on both of its sides.
+    ``positions`` int64 (n,) are global; ``refs``, ``alts`` lists of upper-case letters without common ends; ``behind``
+    bool (n,) says which are insertions behind the last base of a contig. An insertion touches the models that have the
+    bases on both of its sides.
     """
     genes = _genes(genome, coding)
     sizes = np.array([len(ref) for ref in refs], dtype=np.int64)
     inserted = sizes == 0
-    left, right = _flanks(genome, positions)
+    left, right = _flanks(genome, positions, behind)
     left, right = (np.where(inserted, side, -1) for side in (left, right))
     taken = _hits(coding, np.where(inserted, 0, positions), np.where(inserted, 0, positions + sizes))
     before, behind = (_hits(coding, side, np.where(side >= 0, side + 1, side)) for side in (left, right))
@@ -54,11 +55,11 @@ def _genes(genome, coding: CodingSequences):
     return lru_cache(KEPT)(lambda model: Gene(rows[model], codes, contigs[rows[model].contig]))
 
 
-def _flanks(genome, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _flanks(genome, positions: np.ndarray, behind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Global positions of the bases before and behind an insertion, -1 beyond the end of a linear contig."""
     contigs = genome.contigs
     offset, size = (contigs[name].to_numpy(np.int64) for name in ("offset", "length"))
-    contig = np.searchsorted(offset, positions, side="right") - 1
+    contig = np.searchsorted(offset, positions - behind, side="right") - 1
     first, last, circular = offset[contig], (offset + size)[contig], contigs["circular"].to_numpy(bool)[contig]
     left = np.where(positions > first, positions - 1, np.where(circular, last - 1, -1))
     return left, np.where(positions < last, positions, np.where(circular, first, -1))

@@ -46,7 +46,9 @@ def consequences(genome, coding: CodingSequences, alleles: pd.DataFrame) -> pd.D
     alleles : DataFrame
         ``position`` (int64, global, of the first base that changes; of the base behind an insertion; -1 for an allele
         that cannot be used), ``ref`` and ``alt_bases`` (upper case, common suffix and then prefix taken away, may be
-        empty). That ``ref`` is the genome's is for their reader to check: it is the genome that is changed.
+        empty). That ``ref`` is the genome's is for their reader to check: it is the genome that is changed. With
+        ``contig``, names of the genome, an insertion behind a contig's last base is told from one before the first
+        base of the next; without, it is taken for the latter.
 
     Returns
     -------
@@ -71,10 +73,19 @@ def consequences(genome, coding: CodingSequences, alleles: pd.DataFrame) -> pd.D
     for some in np.split(rows, range(CHUNK, len(rows), CHUNK)):
         records = snv_records(coding, tables, position[some], encode("".join(alt[some])) & 7)
         out.add_records(records, some)
-    rows = np.flatnonzero(usable & ~single)
+    rows, behind = np.flatnonzero(usable & ~single), behind_contigs(genome, alleles, position)
     for some in np.split(rows, range(CHUNK, len(rows), CHUNK)):
-        out.add_changes(change_records(genome, coding, position[some], ref[some].tolist(), alt[some].tolist()), some)
+        texts = ref[some].tolist(), alt[some].tolist()
+        out.add_changes(change_records(genome, coding, position[some], *texts, behind[some]), some)
     return out.frame(alleles.index)
+
+
+def behind_contigs(genome, alleles: pd.DataFrame, position: np.ndarray) -> np.ndarray:
+    """Which alleles stand behind the last base of their contig, by its name."""
+    if "contig" not in alleles:
+        return np.zeros(len(alleles), dtype=bool)
+    ends = genome.contigs.set_index("contig")[["offset", "length"]].sum(axis=1)
+    return ends.reindex(alleles["contig"].astype(object)).to_numpy() == position
 
 
 class _Words:

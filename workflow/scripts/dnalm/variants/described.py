@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from dnalm.errors import InputError
-from dnalm.sequence.alphabet import LETTERS
 from dnalm.variants.amino_acids import numbered
 from dnalm.variants.coding import CodingSequences
 from dnalm.variants.consequence import consequences
@@ -62,26 +61,50 @@ def _unknown(table: pd.DataFrame) -> dict:
 
 
 def _annotated(table: pd.DataFrame, genome, coding: CodingSequences) -> dict:
-    letters = np.array(list(LETTERS))
-    alleles = pd.DataFrame(
-        {"position": table["_position"], "ref": letters[table["_ref"]], "alt_bases": letters[table["_alt"]]}
-    )
+    alleles = table[["_position", "_ref_bases", "_alt_bases"]].set_axis(["position", "ref", "alt_bases"], axis=1)
     said = consequences(genome, coding, alleles)
     counts = np.bincount(coding.codons, minlength=len(CODONS))[:64] + 1.0
     usage = dict(zip(CODONS, np.log(counts / counts.sum()), strict=False))
     before, after = (said[name].map(usage).to_numpy(np.float64) for name in ("ref_codon", "alt_codon"))
     return _unknown(table) | {
-        "_consequence": np.array([short_name(term) for term in said["consequence"]], dtype=object),
-        "_rank": said["consequence_rank"].to_numpy(np.int64), "_gene": said["gene"].to_numpy(object),
+        "_consequence": _names_of(said, coding), "_rank": said["consequence_rank"].to_numpy(np.int64),
+        "_gene": said["gene"].to_numpy(object),
         "_ref_aa": said["ref_aa"].to_numpy(object), "_alt_aa": said["alt_aa"].to_numpy(object),
         "_residue": said["codon_number"].to_numpy(np.int64), "_place": said["codon_position"].to_numpy(np.int64),
         "_usage": np.nan_to_num(after - before), "_reverse": said["strand"].eq("-").to_numpy(),
-        **_from_introns(table["_position"].to_numpy(), coding),
+        **_from_introns(table, coding),
     }  # fmt: skip
 
 
-def _from_introns(position: np.ndarray, coding: CodingSequences) -> dict:
-    """Distances from the ends of the introns between coding parts; nothing in genomes without."""
+def _names_of(said: pd.DataFrame, coding: CodingSequences) -> np.ndarray:
+    """Short names (n,) of consequences; exons of transfer and of ribosomal RNA by their product."""
+    names = np.array([short_name(term) for term in said["consequence"]], dtype=object)
+    product = said["transcript"].map(coding.table.drop_duplicates("id").set_index("id")["product"]).fillna("")
+    exon = (said["consequence"] == "non_coding_transcript_exon_variant").to_numpy()
+    names[exon & product.str.contains("tRNA", regex=False).to_numpy()] = "trna"
+    names[exon & product.str.contains("ribosomal RNA|rRNA").to_numpy()] = "rrna"
+    return names
+
+
+def _from_introns(table: pd.DataFrame, coding: CodingSequences) -> dict:
+    """Distances from the ends of the introns between coding parts; nothing in genomes without.
+
+    Of an allele of several bases the end that is nearer, of an insertion the nearer one of its neighbours.
+    """
+    first = table["_position"].to_numpy(np.int64)
+    size = table["_ref_bases"].str.len().to_numpy(np.int64)
+    sides = [
+        _near_introns(place, coding) for place in (first + np.minimum(size - 1, 0), first + np.maximum(size - 1, 0))
+    ]
+    out = {}
+    for kind in ("_donor", "_acceptor"):
+        one, other = (side[kind] for side in sides)
+        nearer = (one == 0) | ((np.abs(other) < np.abs(one)) & (other != 0))
+        out[kind] = np.where(nearer, other, one)
+    return out
+
+
+def _near_introns(position: np.ndarray, coding: CodingSequences) -> dict:
     near = {"_donor": np.zeros(len(position), np.int64), "_acceptor": np.zeros(len(position), np.int64)}
     best = np.full(len(position), np.inf)
     for parts, strand in zip(coding.table["parts"], coding.table["strand"], strict=True):
@@ -97,6 +120,24 @@ def _from_introns(position: np.ndarray, coding: CodingSequences) -> dict:
         best[mine[closer]] = distance[closer]
         near["_donor"][mine[closer]], near["_acceptor"][mine[closer]] = (place[closer] for place in places)
     return near
+
+
+def nearest_exons(table: pd.DataFrame, coding: CodingSequences, longest: int) -> np.ndarray:
+    """Name (n,) of the nearest coding part: gene, number of the part in the order of reading, and stretch in it.
+
+    Parts longer than ``longest`` bases are cut into stretches of about equal length that are no longer.
+    """
+    position = table["_position"].to_numpy(np.int64)
+    name, best = np.full(len(position), "intergenic", dtype=object), np.full(len(position), np.inf)
+    for gene, parts in zip(coding.table["gene"], coding.table["parts"], strict=True):
+        for number, (low, high) in enumerate(parts, 1):
+            away = np.maximum(np.maximum(low - position, position - high + 1), 0)
+            count = -(-(high - low) // longest)
+            stretch = np.clip((position - low) * count // (high - low), 0, count - 1)
+            for i in np.flatnonzero(away < best):
+                name[i] = f"{gene} {number}" + (f" part {stretch[i] + 1}" if count > 1 else "")
+            best = np.minimum(best, away)
+    return name
 
 
 def _from_hgvs(table: pd.DataFrame, column: str) -> dict:

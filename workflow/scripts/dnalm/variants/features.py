@@ -43,6 +43,7 @@ def build_features(table: pd.DataFrame, genome, columns: dict[str, np.ndarray], 
         "residues": lambda: _residues(table, coding),
         "substitution": lambda: _substitution(table, genome),
         "splice": lambda: _splice(table),
+        "length": lambda: _length(table),
         "columns": lambda: _columns(columns, len(table)),
         "windows": lambda: _windows(columns, table["_position"].to_numpy()),
         "gene": lambda: _one_hot(table["_gene"], "in"),
@@ -118,13 +119,35 @@ def _strand(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 def _substitution(table: pd.DataFrame, genome) -> pd.DataFrame:
     """Transition, CpG lost, strength of pairing, place in the codon, codon usage."""
     before, after = table["_ref"].to_numpy(np.int64), table["_alt"].to_numpy(np.int64)
+    single = (before < 4) & (after < 4)
     position, codes = table["_position"].to_numpy(), np.asarray(genome.codes)
     left, right = (bases(codes[np.clip(position + step, 0, len(codes) - 1)]) for step in (-1, 1))
-    strong = np.array([0, 1, 1, 0])
+    strong = np.array([0, 1, 1, 0, 0])
     out = {
-        "transition": (before ^ after) == 2, "cpg_lost": ((before == 1) & (right == 2)) | ((before == 2) & (left == 1)),
-        "strength_change": strong[after] - strong[before], "usage_change": table["_usage"].to_numpy(),
+        "transition": single & ((before ^ after) == 2),
+        "cpg_lost": ((before == 1) & (right == 2)) | ((before == 2) & (left == 1)),
+        "strength_change": (strong[after] - strong[before]) * single, "usage_change": table["_usage"].to_numpy(),
         **{f"codon_position_{i}": table["_place"].to_numpy() == i for i in (1, 2, 3)},
+    }  # fmt: skip
+    return pd.DataFrame({name: np.asarray(value, dtype=np.float64) for name, value in out.items()})
+
+
+def _length(table: pd.DataFrame) -> pd.DataFrame:
+    """What a change of several bases is; no columns at all where every variant is a substitution of one base.
+
+    ``one_base`` tells where the families of substitutions and amino acids have something to say.
+    """
+    kind = table["_kind"]
+    if kind.eq("snv").all():
+        return pd.DataFrame(index=range(len(table)))
+    before, after = (table[f"_{side}_bases"].str.len().to_numpy(np.int64) for side in ("ref", "alt"))
+    change = after - before
+    out = {
+        "one_base": kind.eq("snv"), "inserts": kind.eq("insertion"), "deletes": kind.eq("deletion"),
+        "replaces": kind.isin(["mnv", "indel"]), "length_change": np.clip(change, -50, 50),
+        "log_size": np.log1p(np.maximum(before, after)), "frame_kept": change % 3 == 0,
+        "coding_frame_lost": (change % 3 != 0) & (table["_residue"] > 0),
+        "residues_before": table["_ref_aa"].str.len(), "residues_after": table["_alt_aa"].str.len(),
     }  # fmt: skip
     return pd.DataFrame({name: np.asarray(value, dtype=np.float64) for name, value in out.items()})
 

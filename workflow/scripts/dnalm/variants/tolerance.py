@@ -28,10 +28,14 @@ ANNOTATED = [
 ]  # fmt: skip
 
 
+def annotated_frames(genome, features: pd.DataFrame) -> CodonFrames:
+    """Reading frames of the whole genes of an annotation."""
+    return CodonFrames.of(genome, whole_genes(genome_cds(genome, features)).assign(score=0.0))
+
+
 def annotated_distance(genome, features: pd.DataFrame, training: np.ndarray) -> CodonDistance:
     """Codon distances and codon counts from the annotated genes of the training positions."""
-    genes = whole_genes(genome_cds(genome, features)).assign(score=0.0)
-    return CodonDistance.learn(genome, CodonFrames.of(genome, genes), training)
+    return CodonDistance.learn(genome, annotated_frames(genome, features), training)
 
 
 def annotated_features(coding: CodingSequences, distance: CodonDistance, position, alt) -> pd.DataFrame:

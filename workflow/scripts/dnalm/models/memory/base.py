@@ -50,7 +50,7 @@ class Memory:
         """Bases of training sequence on one strand."""
         return int((self.segments[:, 2] - self.segments[:, 1]).sum())
 
-    def lookup(self, codes: np.ndarray, origin=None, raw: bool = False) -> Features:
+    def lookup(self, codes: np.ndarray, origin=None, raw: bool = False, flanks: bool = True) -> Features:
         """Features of a batch of windows.
 
         Parameters
@@ -61,21 +61,23 @@ class Memory:
             Where the windows come from, for leave-one-out; None if they are not from a genome in the memory.
         raw : bool
             Give the four counts and their sum instead of smoothed probabilities and the log count.
+        flanks : bool
+            Look at two-sided contexts too; without, which is quicker, their block has none.
         """
         codes = np.ascontiguousarray(codes, dtype=np.uint8)
-        ahead, behind, between = self._counts(codes)
+        ahead, behind, between = self._counts(codes, flanks)
         segments = self.own_segments(origin, codes.shape)
         if (segments >= 0).any():
             text, own, mirror = self._own_text(codes, origin, segments)
-            orders, flanks = self._order_lengths, self._flank_lengths
+            orders = self._order_lengths
             leave_out_after(ahead, codes, text, own, mirror, orders)
             flipped = (np.ascontiguousarray(places[:, ::-1]) for places in (mirror, own))
             leave_out_after(behind, reverse_complement(codes), text, *flipped, orders)
-            if self.flanks:
-                leave_out_between(between, codes, text, own, mirror, flanks)
+            if flanks and self.flanks:
+                leave_out_between(between, codes, text, own, mirror, self._flank_lengths)
         if raw:
             return Features(raw_block(ahead), raw_block(behind), raw_block(between))
-        shorter, lengths = np.arange(len(self.orders)) - 1, [sum(f) for f in self.flanks]
+        shorter, lengths = np.arange(len(self.orders)) - 1, [sum(f) for f in self.flanks] if flanks else []
         return Features(
             smoothed_block(ahead, self.orders, shorter),
             smoothed_block(behind, self.orders, shorter),
@@ -130,8 +132,8 @@ class Memory:
         """
         raise NotImplementedError
 
-    def _counts(self, codes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Counts after `orders` on both strands and between `flanks`, the own copy included.
+    def _counts(self, codes, flanks: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Counts after `orders` on both strands and, if asked for, between `flanks`, the own copy included.
 
         Each is int32 (batch, length, contexts, 4); those of the reverse strand in its reading order.
         """

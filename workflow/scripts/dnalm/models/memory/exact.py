@@ -87,12 +87,13 @@ class NgramMemory(Memory):
         own = self._places(origin, segments)
         return self._text, own, np.where(own >= 0, self._mirror(own), -1)
 
-    def _counts(self, codes):
-        lefts = np.unique([left for left, _ in self.flanks]).astype(np.int64)
+    def _counts(self, codes, flanks=True):
+        wanted = self.flanks if flanks else ()
+        lefts = np.unique([left for left, _ in wanted]).astype(np.int64)
         ahead, ranges = self._sweep(codes, lefts)
         behind, _ = self._sweep(reverse_complement(codes), lefts)
-        between = np.zeros((*codes.shape, len(self.flanks), 4), dtype=np.int32)
-        if self.flanks:
+        between = np.zeros((*codes.shape, len(wanted), 4), dtype=np.int32)
+        if wanted:
             count_between(codes, self._flank_lengths, lefts, ranges, self._ranks, self._first, between)
         return ahead, behind, between
 

@@ -99,11 +99,11 @@ class HashedMemory(Memory):
             add_counts(text, *inner, *where)
             add_counts(reverse_complement(text), len(text) - inner[1], len(text) - inner[0], *where)
 
-    def _counts(self, codes):
+    def _counts(self, codes, flanks=True):
         return (
             self._read(codes, 0, len(self.orders)),
             self._read(reverse_complement(codes), 0, len(self.orders)),
-            self._read(codes, len(self.orders), len(self.flanks)),
+            self._read(codes, len(self.orders), len(self.flanks) if flanks else 0),
         )
 
     def _read(self, codes, begin, kinds):

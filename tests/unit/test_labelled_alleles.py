@@ -1,0 +1,244 @@
+"""Alleles of labelled tables: the leftmost place, several files, other files beside, exons as groups, no frequency."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.genomes import genome_of, planted_genome
+
+from dnalm.config import load_study
+from dnalm.config_labelled import FREQUENCY, LabelledSet
+from dnalm.errors import InputError
+from dnalm.evaluate.labelled import undecided
+from dnalm.io.labelled import read_labelled
+from dnalm.io.labelled_alleles import place_alleles, spdi_columns
+from dnalm.io.lookup import look_up, read_wiggle
+from dnalm.sequence.alphabet import decode
+from dnalm.tasks.labelled import facts, group_names, predict, predictions, prepare
+from dnalm.variants import trained
+from dnalm.variants.coding import read_coding
+from dnalm.variants.described import describe
+from dnalm.variants.features import build_features
+
+LABEL = {"column": "class", "positive": ["bad"], "negative": ["good"]}
+
+
+def settings_of(**keys):
+    base = {"table": "t.tsv", "position": "pos", "label": LABEL, "groups": {"by": "block"}}
+    return LabelledSet.model_validate(base | keys).model_dump(mode="json")
+
+
+def placed(genome, *alleles, shift=0, interbase=False):
+    position, ref, alt = (pd.Series(list(map(str, side))) for side in zip(*alleles, strict=True))
+    return place_alleles(genome, np.zeros(len(position), dtype=int), position, ref, alt, shift, interbase)
+
+
+def changed(sequence, row):
+    """The sequence with the allele in it."""
+    p = row["_position"]
+    assert sequence[p : p + len(row["_ref_bases"])] == row["_ref_bases"]
+    return sequence[:p] + row["_alt_bases"] + sequence[p + len(row["_ref_bases"]) :]
+
+
+def test_all_ways_to_write_a_change_are_one_row():
+    """Random gaps in a sequence of few letters, written at every place that gives the same sequence."""
+    rng = np.random.default_rng(3)
+    sequence = "".join(rng.choice(list("AC"), 60))
+    genome = genome_of(sequence)
+    for _ in range(40):
+        start, size = rng.integers(5, 50), rng.integers(1, 5)
+        result = sequence[:start] + sequence[start + size :]
+        same = [i for i in range(1, 60 - size) if sequence[:i] + sequence[i + size :] == result]
+        written = [(i, sequence[i - 1 : i + size], sequence[i - 1]) for i in same]
+        found = placed(genome, *written)
+        assert found[["_position", "_ref_bases"]].drop_duplicates().shape[0] == 1
+        assert found["_position"][0] in (min(same), 0) and changed(sequence, found.iloc[0]) == result
+        added = "".join(rng.choice(list("AC"), size))
+        result = sequence[:start] + added + sequence[start:]
+        texts = [(i, result[i : i + size]) for i in range(1, 60) if result[:i] + result[i + size :] == sequence]
+        found = placed(genome, *[(i, sequence[i - 1], sequence[i - 1] + text) for i, text in texts])
+        assert len(set(found["_position"])) == 1 and changed(sequence, found.iloc[-1]) == result
+
+
+def test_what_is_no_allele_is_none():
+    genome = genome_of("ACGTACGT")
+    kind = placed(
+        genome, (1, "A", "C"), (1, "AC", "TG"), (2, "C", "CTT"), (3, "G", "-"), (3, "-", "G"), (3, "G", ""),
+        (1, "A", "<DEL>"), (1, "A", "*"), (1, "A", "."), (1, "A", "A"), (1, "ACG", "TT"), (8, "T", "TA"),
+    )  # fmt: skip
+    assert kind["_kind"].tolist() == [
+        "snv", "mnv", "insertion", "deletion", "", "", "", "", "", "", "indel", "insertion",
+    ]  # fmt: skip
+    assert kind["_position"].iloc[-1] == -1  # behind the last base
+    assert kind.loc[0, ["_ref", "_alt"]].tolist() == [0, 1] and (kind.loc[1:4, ["_ref", "_alt"]] == 4).all(axis=None)
+    assert placed(genome, (1, "AG", "A"))["_mismatch"].item() and not placed(genome, (1, "AC", "A"))["_mismatch"].item()
+
+
+def test_spdi_counts_from_zero():
+    said = spdi_columns(pd.Series(["NC_1.1:2:G:T", "NC_1.1:4::CC", "", "NC_1.1:3:TA:"]))
+    assert said["position"].tolist() == ["3", "5", "", "4"]
+    found = placed(genome_of("ACGTACGT"), *said.iloc[[0, 1, 3]].itertuples(index=False), interbase=True)
+    assert found["_position"].tolist() == [2, 4, 3] and found["_kind"].tolist() == ["snv", "insertion", "deletion"]
+
+
+def test_several_files_make_one_table(tmp_path):
+    genome = genome_of("ACGTACGTAC")
+    (tmp_path / "t.tsv").write_text("pos\tref\talt\tclass\tseen\n1\tA\tC\tbad(x)\tyes\n2\tC\tT\tbad\tno\n")
+    (tmp_path / "u.csv").write_text("p,r,v,af\n1,A,C,0.2\n3,G,T,0.3\n4,T,A,0.001\n5,A,G,\n")
+    other = {"table": "u.csv", "position": "p", "ref": "r", "alt": "v", "label": {"column": "af", "negative_from": 0.1}}
+    label = {"column": "class", "positive": ["bad"], "pattern": "^[a-z]+"}
+    settings = settings_of(label=label, where={"seen": ["yes"]}, also=[other])
+    with pytest.raises(InputError, match="2 contradicting labels"):
+        read_labelled(genome, tmp_path / "t.tsv", settings, also=[tmp_path / "u.csv"])
+    settings["label"]["several"] = "any"
+    kept, left = read_labelled(genome, tmp_path / "t.tsv", settings, also=[tmp_path / "u.csv"])
+    assert kept["_label"].tolist() == [True, False] and kept["source"].tolist() == ["t.tsv", "u.csv"]
+    assert list(zip(left["source"], left["reason"], strict=True)) == [
+        ("t.tsv", "not_wanted"), ("u.csv", "repeated"), ("u.csv", "no_label"), ("u.csv", "no_label"),
+    ]  # fmt: skip
+
+
+def test_numbers_of_other_files(tmp_path):
+    genome = genome_of("ACGTACGTAC")
+    variants = placed(genome, (2, "C", "T"), (3, "G", "A"), (3, "GT", "G"), (9, "A", "C"))
+    with gzip.open(tmp_path / "p.wig.gz", "wt") as file:
+        file.write("track type=wiggle_0\nfixedStep chrom=chrM start=2 step=1\n0.5\n-1.5\n")
+        file.write("variableStep chrom=chrM span=2\n8 4.0\n")
+    wig = {"wig": "p", "position_offset": 0}
+    assert look_up(genome, variants, tmp_path / "p.wig.gz", wig, "k")[[0, 1, 3]].tolist() == [0.5, -1.5, 4.0]
+    (tmp_path / "s.csv").write_text("pos,alt,score\n12,T,7\n13,C,8\n13,A,9\n")
+    table = {"table": "s.csv", "position": "pos", "alt": "alt", "column": "score", "position_offset": 10}
+    found = look_up(genome, variants, tmp_path / "s.csv", table, "k")
+    assert found[:2].tolist() == [7, 9] and np.isnan(found[2:]).all()  # a deletion has no base of its own
+    with pytest.raises(InputError, match="no variant has a number"):
+        look_up(genome, variants, tmp_path / "s.csv", table | {"position_offset": 0}, "k")
+    (tmp_path / "bad.wig").write_text("fixedStep chrom=a start=1\n1\nx\n")
+    with pytest.raises(InputError, match=r"bad.wig:3"):
+        read_wiggle(tmp_path / "bad.wig")
+
+
+@pytest.mark.parametrize("name", ["AF", "AF_EXAC", "gnomAD_AF", "maf", "gbcnt", "allele frequency", "AC_hom", "popmax"])
+def test_frequencies_are_known_by_their_names(name):
+    assert FREQUENCY.search(name)
+
+
+@pytest.mark.parametrize("name", ["phyloP", "CADD.score", "aGVGD.diff", "staff", "accession", "MitoTIP", "score"])
+def test_other_columns_are_none(name):
+    assert not FREQUENCY.search(name)
+
+
+def labelled_study(**keys):
+    one = {"table": "t.tsv", "label": LABEL, "groups": {"by": "gene"}} | keys.pop("labelled", {})
+    return {
+        "study": "s", "genomes": {"g": {"path": "g.fa"}}, "pretrain": None, "annotate": None,
+        "variants": {"zero_shot": False, "labelled": {"mine": one}} | keys,
+    }  # fmt: skip
+
+
+def test_labels_need_no_language_model_unless_they_ask_for_it():
+    study = load_study(labelled_study())
+    assert study.pretrain is None and set(study.variants.labelled) == {"mine"}
+    for keys, named in (
+        ({"labelled": {"finetune": True}}, "variants.labelled.mine"), ({"zero_shot": True}, "variants.zero_shot"),
+        ({"labelled": {"features": ["language_model"]}}, "variants.labelled.mine"),
+        ({"maps": {"m": {}}}, "variants.maps"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=f"{named} needs a language model"):
+            load_study(labelled_study(**keys))
+    with pytest.raises(InputError, match="nothing to do"):
+        load_study(labelled_study() | {"variants": None})
+    with pytest.raises(InputError, match="did you mean table"):
+        load_study(labelled_study(labelled={"also": [{"tabel": "x"}]}))
+
+
+def test_groups_are_the_nearest_exon(two_exons):
+    _, coding = two_exons
+    (low, high), (_, end) = coding.table["parts"][0].tolist()
+    table = pd.DataFrame({"_position": [low, high - 1, high + 1, end - 1, end + 40]})
+    table["_gene"] = "g"
+    names = group_names(table, {"by": "exon", "block": 1000}, coding)
+    gene = coding.table["gene"][0]
+    assert names.tolist() == [f"{gene} 1", f"{gene} 1", f"{gene} 1", f"{gene} 2", f"{gene} 2"]
+    cut = group_names(table, {"by": "exon", "block": (high - low) // 2}, coding)
+    assert cut[0] == f"{gene} 1 part 1" and cut[1] in (f"{gene} 1 part 2", f"{gene} 1 part 3")
+    with pytest.raises(InputError, match="no annotation"):
+        group_names(table, {"by": "exon", "block": 10}, None)
+
+
+@pytest.fixture(scope="module")
+def two_exons():
+    """A gene of two exons with an intron of 60 bases."""
+    rng = np.random.default_rng(7)
+    body = "ATG" + "".join(rng.choice(["GCT", "AAA", "GAC", "TTC"], 30)) + "TAA"
+    intron = "GTAAGT" + "".join(rng.choice(list("ACGT"), 48)) + "TTTCAG"
+    genome = genome_of("C" * 100 + body[:50] + intron + body[50:] + "C" * 100, code=1)
+    from dnalm.io.annotation import features_table
+
+    row = {"contig": "c0", "strand": "+", "attributes": "{}"}
+    parts = [(100, 150, 0), (210, 210 + len(body) - 50, 1)]
+    rows = [row | {"start": 100, "end": parts[1][1], "type": "gene", "phase": -1, "id": "g1", "parent": ""}]
+    rows += [row | {"start": 100, "end": parts[1][1], "type": "mRNA", "phase": -1, "id": "t1", "parent": "g1"}]
+    rows += [row | {"start": a, "end": b, "type": "CDS", "phase": p, "id": "p1", "parent": "t1"} for a, b, p in parts]
+    rows += [row | {"start": a, "end": b, "type": "exon", "phase": -1, "id": f"e{a}", "parent": "t1"}
+             for a, b, _ in parts]  # fmt: skip
+    return genome, read_coding(genome, features_table(rows))
+
+
+def test_gaps_are_described(two_exons):
+    genome, coding = two_exons
+    text = decode(genome.codes & 7)
+    alleles = [
+        (121, text[120], text[120] + "G"), (130, text[129:133], text[129]), (150, text[149:153], text[149]),
+        (122, text[121], "A" if text[121] != "A" else "C"),
+    ]  # fmt: skip
+    table = placed(genome, *alleles)
+    told = describe(table, settings_of(), genome, coding)
+    assert told["_consequence"][:3].tolist() == ["frameshift", "inframe_deletion", "splice_donor"]
+    length = build_features(told, genome, {}, ["length"], coding)["length"]
+    assert length["frame_kept"].tolist() == [0, 1, 1, 1] and length["one_base"].tolist() == [0, 0, 0, 1]
+    assert length["length_change"].tolist() == [1, -3, -3, 0] and length["coding_frame_lost"].tolist() == [1, 0, 0, 0]
+    splice = build_features(told, genome, {}, ["splice"], coding)["splice"]
+    assert abs(splice["donor_place"][2]) <= 3 and splice["donor_place"][0] == -20
+    substitution = build_features(told, genome, {}, ["substitution"], coding)["substitution"]
+    assert not substitution.loc[:2, ["transition", "cpg_lost", "strength_change"]].to_numpy().any()
+    alone = build_features(told.iloc[[3]].reset_index(drop=True), genome, {}, ["length"], coding)["length"]
+    assert alone.shape == (1, 0)
+
+
+def test_insertions_and_deletions_are_learned_from(tmp_path):
+    """Deletions that lose the frame are harmful here, others are not: the scorer finds out, calls and calibrates."""
+    patch = pytest.MonkeyPatch()
+    patch.setitem(trained.TREES, "max_iter", 10)
+    planted, rng, rows = planted_genome(genes=10, block=1500), np.random.default_rng(5), []
+    coding = read_coding(planted.genome, planted.features)
+    text = decode(planted.genome.codes & 7)
+    for _, start, end, _ in planted.genes[1:9]:
+        for position in rng.choice(np.arange(start + 10, end - 20), 12, replace=False):
+            size = int(rng.integers(1, 7))
+            rows.append((position + 1, text[position : position + size + 1], text[position], "del"))
+            base = text[position]
+            rows.append((position + 1, base, "ACGT"[("ACGT".index(base) + 1) % 4], "sub"))
+    table = pd.DataFrame(rows, columns=["pos", "ref", "alt", "kind"])
+    lost = (table["ref"].str.len() - table["alt"].str.len()) % 3 != 0
+    table["class"] = np.where(lost ^ (rng.random(len(table)) < 0.1), "bad", "good")
+    table.to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    settings = settings_of(groups={"by": "gene"}, features=["consequence", "chemistry", "substitution", "length"])
+    data = prepare(planted.genome, tmp_path / "t.tsv", settings, 1, coding)
+    fitted, raw = predict(data, settings, 1)
+    patch.undo()
+    found = predictions(data, fitted, raw)
+    assert set(found["kind"]) == {"snv", "deletion"} and found.loc[found["kind"] == "deletion", "alt"].eq("").all()
+    assert ("kinds" in dict(facts(data, settings))) and np.isfinite(found["dnalm_labelled"]).all()
+    own, score = found["kind"] == "deletion", found["dnalm_labelled"]
+    gone = (found["ref"].str.len() % 3 != 0) & own
+    assert score[gone].mean() > score[own & ~gone].mean() + 0.4
+    assert score[own].mean() == pytest.approx(found.loc[own, "label"].mean(), abs=0.1)
+    assert set(found["call"]) <= {"harmful", "harmless", "uncertain", "abstained"}
+
+
+def test_consequences_that_say_it_themselves_are_apart():
+    kind = np.array(["stop"] * 20 + ["missense"] * 20 + ["splice"] * 20, dtype=object)
+    label = np.array([True] * 20 + [True, False] * 10 + [True] * 6 + [False] * 14)
+    assert undecided(label, kind).tolist() == [False] * 20 + [True] * 40
+    assert not undecided(label[:40], kind[:40]).any()  # one alone is a stratum already

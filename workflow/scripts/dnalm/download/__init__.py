@@ -1,0 +1,1 @@
+"""Genomes from NCBI, Ensembl, UCSC and any URL: found, fetched, checked, kept."""

@@ -1,0 +1,78 @@
+"""Training matches of held-out windows with gaps: minimap2 in place of the seeds of `dnalm.sequence.leakage`."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dnalm.errors import InputError
+from dnalm.sequence.alphabet import decode
+from dnalm.sequence.leakage import FOUND
+
+INSTALL = "Install it (Debian: apt-get install minimap2; conda: bioconda's minimap2), or set splits: leakage_by: seeds"
+#: Windows are short and relatives may be far: short seeds and low scores, one line a window, exact matches (-c).
+OPTIONS = [
+    "-c",
+    "-x",
+    "asm20",
+    "-k",
+    "13",
+    "-w",
+    "5",
+    "-n",
+    "2",
+    "-m",
+    "20",
+    "-s",
+    "40",
+    "--secondary=no",
+    "-I",
+    "500M",
+]
+
+
+def align_windows(genome, intervals, starts, ends) -> pd.DataFrame:
+    """Best gapped alignment of windows [start, end) of a genome to its training intervals, a row each.
+
+    The columns are those of `dnalm.sequence.leakage.TrainingIndex.search`; ``aligned`` counts the bases of the window.
+    An alignment does not leave its interval. Memory is bounded: minimap2 takes the training blocks 500 Mb at a time.
+
+    Raises
+    ------
+    InputError
+        If minimap2 is not on PATH, or fails.
+    """
+    program = shutil.which("minimap2")
+    if program is None:
+        raise InputError("minimap2 is not on PATH", "splits: leakage_by", INSTALL)
+    found = np.zeros((len(starts), len(FOUND)), dtype=np.int64)
+    with tempfile.TemporaryDirectory() as folder:
+        training, windows = Path(folder) / "training.fa", Path(folder) / "windows.fa"
+        _write(genome, intervals, training)
+        _write(genome, zip(starts, ends, strict=True), windows)
+        command = [program, *OPTIONS, str(training), str(windows)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            for line in run.stdout:
+                _best(found, line.split("\t"), intervals)
+            message = run.stderr.read().strip().splitlines()
+        if run.returncode:
+            raise InputError(f"minimap2 failed: {(message or ['no message'])[-1]}", "splits", " ".join(command))
+    return pd.DataFrame(found, columns=FOUND)
+
+
+def _write(genome, spans, path: Path) -> None:
+    """Stretches of a genome as FASTA, called by their number."""
+    with open(path, "w") as out:
+        for number, (start, end) in enumerate(spans):
+            out.write(f">{number}\n{decode(np.asarray(genome.codes[start:end]) & 7)}\n")
+
+
+def _best(found: np.ndarray, fields: list[str], intervals) -> None:
+    """Keep the alignment of a PAF line if it has more matches than what its window has."""
+    window, matches, begin = int(fields[0]), int(fields[9]), intervals[int(fields[5])][0]
+    if matches > found[window, 0]:
+        covered = int(fields[3]) - int(fields[2])
+        found[window] = matches, covered, begin + int(fields[7]), begin + int(fields[8]), fields[4] == "-"

@@ -1,0 +1,88 @@
+"""Flagged positions of a sample, and ranked differences from a reference, as bgzip VCF with an index."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pysam
+
+from dnalm.io.fasta import Genome
+from dnalm.io.tables import atomic_path
+from dnalm.variants.observed import REASONS
+
+LETTERS = "ACGTN"
+COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
+GAIN = "Nats by which the repair makes the sequence more likely, mean of both strands"
+SCREEN = "Nats by which the repair is expected over what is there, of the one pass over the sample"
+RATIO = "Log-likelihood ratio of what the sample has against what the reference has, in the sample, in nats"
+
+
+def write_flagged(genome: Genome, table: pd.DataFrame, path) -> None:
+    """The table of `dnalm.tasks.scan.flagged`: REF is what the sample has, ALT what the model would have there."""
+    info = [
+        f'##INFO=<ID=DNALM_GAIN,Number=1,Type=Float,Description="{GAIN}">',
+        f'##INFO=<ID=DNALM_SCREEN,Number=1,Type=Float,Description="{SCREEN}">',
+        '##INFO=<ID=DNALM_RANK,Number=1,Type=Integer,Description="Place by gain, 1 for the most suspicious">',
+        '##INFO=<ID=DNALM_REPAIR,Number=1,Type=String,Description="substitute, remove or insert">',
+    ]
+    rows = []
+    for r in table.itertuples(index=False):
+        position, ref, alt = anchored(genome, r.position, r.ref, r.alt)
+        place = position - (r.position - r.place)
+        told = f"DNALM_GAIN={r.gain:.4g};DNALM_SCREEN={r.score:.4g};DNALM_RANK={r.rank};DNALM_REPAIR={r.repair}"
+        rows.append((position, f"{r.contig}\t{place + 1}\t.\t{ref}\t{alt}\t.\tPASS\t{told}"))
+    _write(genome, info, rows, path)
+
+
+def write_ranked(genome: Genome, table: pd.DataFrame, path) -> None:
+    """Differences of a sample from a reference with their ``ratio`` and ``rank``, at their places of the reference.
+
+    ``genome`` is the reference; the table is of `dnalm.variants.sample_differences`.
+    """
+    info = [
+        *(f'##FILTER=<ID={name},Description="{text}">' for name, text in REASONS.items()),
+        f'##INFO=<ID=DNALM_LLR,Number=1,Type=Float,Description="{RATIO}">',
+        '##INFO=<ID=DNALM_RANK,Number=1,Type=Integer,Description="Place by ratio, 1 for the most suspicious">',
+        '##INFO=<ID=QUERY,Number=1,Type=String,Description="Contig of the sample">',
+        '##INFO=<ID=QPOS,Number=1,Type=Integer,Description="Position in it, from 1">',
+        '##INFO=<ID=QSTRAND,Number=1,Type=Character,Description="Its strand">',
+    ]
+    contigs, rows = genome.contigs, []
+    offsets = contigs["offset"].to_numpy()
+    for r in table.itertuples(index=False):
+        position, ref, alt = anchored(genome, r.position, r.ref, r.alt)
+        row = int(offsets.searchsorted(position, side="right")) - 1
+        told = "" if r.ratio != r.ratio else f"DNALM_LLR={r.ratio:.4g};DNALM_RANK={int(r.rank)};"
+        told += f"QUERY={r.query};QPOS={r.query_position + 1};QSTRAND={'+-'[int(r.reverse)]}"
+        name, place = contigs["contig"].iat[row], position - offsets[row]
+        rows.append((position, f"{name}\t{place + 1}\t.\t{ref}\t{alt}\t.\t{r.reason or 'PASS'}\t{told}"))
+    _write(genome, info, rows, path)
+
+
+def anchored(genome: Genome, position: int, ref: str, alt: str) -> tuple[int, str, str]:
+    """Global position and alleles as VCF wants them: none is empty, a base beside them stands in both.
+
+    It is the base before, and at the first base of a contig the one behind.
+    """
+    if ref and alt:
+        return position, ref, alt
+    offsets = genome.contigs["offset"].to_numpy()
+    if offsets[np.searchsorted(offsets, position, side="right") - 1] != position:
+        base = LETTERS[genome.codes[position - 1] & 7]
+        return position - 1, base + ref, base + alt
+    base = LETTERS[genome.codes[position + len(ref)] & 7]
+    return position, ref + base, alt + base
+
+
+def _write(genome: Genome, info: list[str], rows: list[tuple[int, str]], path) -> None:
+    lengths = zip(genome.contigs["contig"], genome.contigs["length"], strict=True)
+    lines = ["##fileformat=VCFv4.3", "##source=dnalm"]
+    lines += [f"##contig=<ID={name},length={length}>" for name, length in lengths]
+    lines += [*info, COLUMNS, *(text for _, text in sorted(rows))]
+    with atomic_path(path) as temporary:
+        plain = Path(temporary).with_suffix(".plain")
+        plain.write_text("\n".join(lines) + "\n")
+        pysam.tabix_compress(str(plain), str(temporary), force=True)
+        plain.unlink()
+        pysam.tabix_index(str(temporary), preset="vcf", force=True)
+        Path(f"{temporary}.tbi").replace(f"{path}.tbi")

@@ -1,0 +1,81 @@
+"""Differences of a sample from a reference: single bases, insertions and deletions of an alignment, seen from both."""
+
+import numpy as np
+import pandas as pd
+
+from dnalm.io.fasta import Genome
+from dnalm.io.paf import Block
+from dnalm.sequence.alphabet import decode, reverse_complement
+from dnalm.variants.observed import call_differences
+
+#: Which differences are sure, as `dnalm.variants.observed` says it; an insertion is not doubted for being beside a gap.
+SETTINGS = {"min_block": 1000, "min_quality": 30, "gap_margin": 10, "max_differences": 8}
+#: Longest insertion or deletion, in bases.
+LONGEST = 50
+COLUMNS = {
+    "position": np.int64, "ref": object, "alt": object, "query": object, "query_position": np.int64, "reverse": bool,
+    "reason": object, "sample_position": np.int64, "sample_bases": object, "reference_bases": object,
+}  # fmt: skip
+
+
+def sample_differences(reference: Genome, sample: Genome, blocks: list[Block]) -> pd.DataFrame:
+    """All differences of the alignments ``blocks`` of a sample, sorted.
+
+    Returns
+    -------
+    DataFrame
+        ``position`` (global, of the reference), ``ref`` and ``alt`` (trimmed, on its forward strand), ``query`` and
+        ``query_position`` (contig of the sample, 0-based), ``reverse``, ``reason`` (empty, or why it is not sure),
+        ``sample_position`` (global), ``sample_bases`` and ``reference_bases`` (on the sample's forward strand).
+    """
+    singles = call_differences(reference, blocks, SETTINGS).table
+    offsets = dict(zip(sample.contigs["contig"], sample.contigs["offset"].astype(int), strict=True))
+    rows = [
+        (r.position, "ACGTN"[r.ref], "ACGTN"[r.alt], r.query, r.query_position, r.reverse, r.reason)
+        for r in singles.itertuples(index=False)
+    ]
+    for block in blocks:
+        rows += _gaps(reference, sample, block, offsets[block.query])
+    found = [(*row, offsets[row[3]] + row[4], *_sample_side(*row[1:3], row[5])) for row in rows]
+    table = pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
+    return table.sort_values(["position", "query", "query_position"], kind="stable", ignore_index=True)
+
+
+def no_differences() -> pd.DataFrame:
+    """The table of a sample without a reference."""
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
+
+
+def _sample_side(ref: str, alt: str, reverse: bool) -> tuple[str, str]:
+    """What the sample and the reference have, on the sample's forward strand."""
+    return (turned(alt), turned(ref)) if reverse else (alt, ref)
+
+
+def turned(text: str) -> str:
+    """The reverse complement of letters."""
+    return text.translate(str.maketrans("ACGTN", "TGCAN"))[::-1]
+
+
+def _gaps(reference: Genome, sample: Genome, block: Block, offset: int) -> list[tuple]:
+    """Short insertions and deletions of a block, between its matched stretches."""
+    first, found = reference.offset(block.contig), []
+    low, high = block.matched[:-1, 1], block.matched[1:, 0]
+    if block.reverse:
+        near, far = block.query_matched[1:, 1], block.query_matched[:-1, 0]
+    else:
+        near, far = block.query_matched[:-1, 1], block.query_matched[1:, 0]
+    size = np.maximum(high - low, far - near)
+    reason = "" if block.primary and block.quality >= SETTINGS["min_quality"] else "low_quality"
+    reason = reason or ("short_block" if block.end - block.start < SETTINGS["min_block"] else "")
+    for i in np.flatnonzero((size > 0) & (size <= LONGEST)):
+        ref = decode(reference.codes[first + low[i] : first + high[i]] & 7)
+        codes = np.asarray(sample.codes[offset + near[i] : offset + far[i]]) & 7
+        alt = decode(reverse_complement(codes) if block.reverse else codes)
+        told = "" if "N" not in ref + alt else "ambiguous"
+        found.append((first + int(low[i]), ref, alt, block.query, int(near[i]), block.reverse, reason or told))
+    return found
+
+
+def ranked(table: pd.DataFrame, ratio: np.ndarray) -> pd.DataFrame:
+    """The differences with ``ratio`` and ``rank``: 1 for what the model doubts most, NaN where it says nothing."""
+    return table.assign(ratio=ratio, rank=pd.Series(ratio, index=table.index).rank(method="first"))
