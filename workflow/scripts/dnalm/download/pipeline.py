@@ -76,7 +76,7 @@ class Sink:
         self.digests = {kind: new_digest(kind) for kind in self.kinds}
         self.content = ContentCheck(self.name)
         self.workers = [Worker(take) for take in (*(d.update for d in self.digests.values()), self.content.feed)]
-        self.file = open(self.path, mode, buffering=0)  # noqa: SIM115: closed by `close`
+        self.file = open(self.path, mode, buffering=0)  # closed by `close`
 
     def write(self, block: bytes) -> None:
         """Append bytes; errors of the threads surface here, some blocks late."""
