@@ -6,6 +6,7 @@ import pytest
 from Bio.Align import substitution_matrices
 
 from dnalm.variants.amino_acids import LETTERS, matrices, numbered
+from dnalm.variants.described import is_missense
 from dnalm.variants.features import _windows, chemistry
 from dnalm.variants.splicing import FAR, consensus_change, exon_ends, hgvs_positions, relative
 
@@ -92,3 +93,14 @@ def test_chemistry_needs_no_order():
     one = chemistry(["A", "W"], ["V", "C"], np.array([True, True]))
     other = chemistry(["W", "A"], ["C", "V"], np.array([True, True]))
     pd.testing.assert_frame_equal(one, other.iloc[::-1].reset_index(drop=True))
+
+
+def test_a_shifted_frame_is_not_missense_whatever_residue_comes_first():
+    table = pd.DataFrame(
+        {
+            "_ref_aa": ["Q", "Q", "Q", "M", "Q"], "_alt_aa": ["R", "R", "R", "T", "Q"],
+            "_ref_bases": ["A", "G", "AG", "A", "A"], "_alt_bases": ["G", "", "GT", "G", "G"],
+            "_consequence": ["missense", "frameshift", "missense", "start_lost", "synonymous"],
+        }
+    )  # fmt: skip
+    assert is_missense(table).tolist() == [True, False, True, False, False]

@@ -90,7 +90,7 @@ def _track(ax, genome, flags: pd.DataFrame, planted) -> pd.DataFrame:
         ax.scatter(some["place"] / 1e6, some["gain"], s=6, marker=marker, color=colour, linewidths=0, label=name)
     ax.set(xlim=(0, row["length"] / 1e6), xlabel=f"{row['contig']}, million bases", ylabel="Gain of the repair, nats")
     ax.set_ylim(bottom=0)
-    ax.set_title("Flagged positions, by what the model would have there")
+    ax.set_title("Flagged positions, by repair")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncols=4, frameon=False, fontsize=SMALL, borderaxespad=0)
     columns = ["contig", "place", "repair", "gain"]
     return mine[columns].assign(panel="flagged", planted=found).reset_index(drop=True)

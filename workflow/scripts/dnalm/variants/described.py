@@ -164,7 +164,8 @@ def _given_consequences(table: pd.DataFrame, given: dict) -> dict:
 
 
 def is_missense(table: pd.DataFrame) -> np.ndarray:
-    """Rows (n,) that put one amino acid in the place of another."""
+    """Rows (n,) that put one amino acid in the place of another, and do nothing to what follows."""
     before, after = numbered(table["_ref_aa"]), numbered(table["_alt_aa"])
     start = table["_consequence"].isin(["start_lost", "start_retained"]).to_numpy()
-    return (before >= 0) & (after >= 0) & (before != after) & ~start
+    same_length = (table["_ref_bases"].str.len() == table["_alt_bases"].str.len()).to_numpy()
+    return (before >= 0) & (after >= 0) & (before != after) & ~start & same_length
