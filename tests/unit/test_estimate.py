@@ -18,10 +18,10 @@ from dnalm.baselines.markov import ORDERS, count_around
 from dnalm.config import load_study
 from dnalm.errors import InputError
 from dnalm.estimate import Job, Size
-from dnalm.io.fasta import open_text
 from dnalm.io.fetch import EMBEDDED
 from dnalm.io.provenance import ROOT
 from dnalm.io.tables import write_scores
+from dnalm.io.text_files import open_text
 from dnalm.models.heads import GeneModel
 from dnalm.models.memory import NgramMemory
 from dnalm.tasks.annotate import save_gene_model

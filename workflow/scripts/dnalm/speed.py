@@ -19,9 +19,10 @@ from dnalm.baselines.language import FIT_BASES, language_baselines
 from dnalm.baselines.markov import ORDERS, REPORTED
 from dnalm.config import Study
 from dnalm.io.annotation import features_table
-from dnalm.io.fasta import Genome, write_fasta
+from dnalm.io.fasta import Genome
 from dnalm.io.fetch import LocalGenome
 from dnalm.io.genome import build_genome
+from dnalm.io.sequence_files import write_fasta
 from dnalm.models.backbone import Backbone
 from dnalm.models.heads import CLASSES, STRUCTURES, GeneModel
 from dnalm.models.memory import VALUES, index_bytes

@@ -13,8 +13,8 @@ import pysam
 
 from dnalm.errors import InputError
 from dnalm.io.contig_names import Landmark, forms, match_contigs, read_aliases
-from dnalm.io.fasta import numbered_lines
 from dnalm.io.tables import atomic_path
+from dnalm.io.text_files import numbered_lines
 
 log = logging.getLogger(__name__)
 COLUMNS = ["contig", "start", "end", "strand"]

@@ -11,10 +11,6 @@ import pandas as pd
 
 from dnalm.errors import InputError
 from dnalm.io.pieces import fasta_pieces, whole_contigs
-from dnalm.io.sequence_files import write_fasta
-from dnalm.io.text_files import numbered_lines, open_text
-
-__all__ = ["Genome", "contig_name", "load_genome", "numbered_lines", "open_text", "read_fasta", "write_fasta"]
 
 
 def read_fasta(path) -> Iterator[tuple[str, bytes]]:

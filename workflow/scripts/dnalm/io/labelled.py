@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from dnalm.errors import InputError
-from dnalm.io.fasta import Genome, open_text
+from dnalm.io.fasta import Genome
 from dnalm.io.labelled_alleles import NO_CONTIG, NO_POSITION, place_alleles, spdi_columns
+from dnalm.io.text_files import open_text
 from dnalm.io.vcf import open_variants
 from dnalm.io.vcf_alleles import ContigNames
 from dnalm.sequence.alleles import KINDS

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from dnalm.errors import InputError
-from dnalm.io.fasta import Genome, numbered_lines
+from dnalm.io.fasta import Genome
 from dnalm.io.labelled import number_column, only_contig, read_table
+from dnalm.io.text_files import numbered_lines
 from dnalm.io.vcf_alleles import ContigNames
 
 

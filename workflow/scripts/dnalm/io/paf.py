@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dnalm.errors import InputError
-from dnalm.io.fasta import numbered_lines
+from dnalm.io.text_files import numbered_lines
 
 #: An operation of the short form: identical bases, a substitution, an insertion, a deletion.
 OPERATION = re.compile(r":([0-9]+)|\*([a-z])([a-z])|([+-])([a-z]+)")

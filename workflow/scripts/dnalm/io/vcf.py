@@ -16,7 +16,8 @@ import pandas as pd
 import pysam
 
 from dnalm.errors import InputError
-from dnalm.io.fasta import Genome, numbered_lines, open_text
+from dnalm.io.fasta import Genome
+from dnalm.io.text_files import numbered_lines, open_text
 from dnalm.io.vcf_alleles import AlleleTables, ContigNames
 from dnalm.io.vcf_text import NOT_UTF8, line_blocks, read_records
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from dnalm.io.fasta import numbered_lines
+from dnalm.io.text_files import numbered_lines
 
 #: Records in a run, and letters in it (thousands of samples make long records).
 RUN_RECORDS, RUN_LETTERS = 200_000, 1 << 26

@@ -5,7 +5,7 @@ import re
 import zlib
 from collections.abc import Iterator
 
-from dnalm.io.fasta import numbered_lines, open_text
+from dnalm.io.text_files import numbered_lines, open_text
 
 #: What BCF and an index can hold.
 LAST_POSITION = 2**31 - 1
