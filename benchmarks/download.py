@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from core import COLUMNS
 
 from dnalm.download.client import Client
 from dnalm.download.settings import Settings
 from dnalm.download.transfer import RemoteFile, fetch
 from dnalm.io.tables import write_tsv
 
-COLUMNS = ["what", "ours", "peer", "peer_name", "unit", "ratio", "runs", "threads"]
 BLOCK = 1 << 22
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from core import COLUMNS
 
 from dnalm.io.annotation import features_table
 from dnalm.io.fasta import load_genome
@@ -31,7 +32,6 @@ from dnalm.sequence.splits import make_splits, split_intervals
 from dnalm.sequence.windows import tile_windows
 from dnalm.tasks.sampling import WindowSampler
 
-COLUMNS = ["what", "ours", "peer", "peer_name", "unit", "ratio", "runs", "threads"]
 SPLIT = {"by": "block", "block": 20_000, "test": 0.2, "validation": 0.1, "gap": 1000}
 CONTIGS, ELEMENTS, ELEMENT, CHUNK = 24, 2000, 300, 3_000_000
 LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
