@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from core import COLUMNS
 from torch import nn
 from transformers import BertConfig, BertForMaskedLM
 
@@ -37,7 +38,6 @@ from dnalm.tasks.scoring import score, score_positions, spread_positions
 from dnalm.training.objectives import LN2
 from dnalm.training.schedule import learning_rate
 
-COLUMNS = ["what", "ours", "peer", "peer_name", "unit", "ratio", "runs", "threads"]
 SPLIT = {"by": "position", "test": 0.1, "validation": 0.1, "gap": 1000, "block": 20_000}
 WINDOW, BATCH, POSITIONS = 512, 8, 4096
 #: Shape at which speeds are compared.

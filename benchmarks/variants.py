@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import pysam
 import torch
+from core import COLUMNS
 from transformers import BertConfig, BertForMaskedLM
 
 from dnalm.config import Pretrain
@@ -37,7 +38,6 @@ from dnalm.tasks.substitutions import Expectations, likelihood_ratios
 from dnalm.tasks.variants import Scorer, score_file
 from dnalm.variants.coding import read_coding
 
-COLUMNS = ["what", "ours", "peer", "peer_name", "unit", "ratio", "runs", "threads"]
 SPLIT = {"by": "position", "test": 0.1, "validation": 0.1, "gap": 1000, "block": 20_000}
 WINDOW, MEGABASE, SLICE, POSITIONS = 512, 1_000_000, 32_768, 64
 LARGE = 1_400_000
