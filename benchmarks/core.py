@@ -17,9 +17,9 @@ import torch
 from Bio import SeqIO
 from torch import nn
 
+from dnalm.genomes.sequence_files import write_fasta
 from dnalm.io.fasta import Genome, read_fasta
 from dnalm.io.fetch import EMBEDDED
-from dnalm.io.sequence_files import write_fasta
 from dnalm.io.tables import write_tsv
 from dnalm.models.attention import Block
 from dnalm.models.memory import NgramMemory

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.labels import genome_cds, whole_genes
 from dnalm.baselines.finders import pyrodigal_genes
 from dnalm.genefinder.finder import find_genes
 from dnalm.genefinder.networks import Networks
 from dnalm.genefinder.pieces import inside
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import Genome, load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
-from dnalm.io.labels import genome_cds, whole_genes
 from dnalm.io.tables import write_tsv
 
 #: Shortest contig in bases.

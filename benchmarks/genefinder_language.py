@@ -27,6 +27,7 @@ import torch
 import yaml
 from language_columns import columns, counted, signals
 
+from dnalm.annotation.labels import genome_cds
 from dnalm.config import load_study
 from dnalm.evaluate.genes import STATISTICS, GeneTruth, unit_table
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired
@@ -36,10 +37,9 @@ from dnalm.genefinder.lessons import Lesson, load_lessons, save_lessons
 from dnalm.genefinder.networks import Networks
 from dnalm.genefinder.pieces import pieces
 from dnalm.genefinder.universal import lessons_of
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
-from dnalm.io.labels import genome_cds
 from dnalm.io.tables import atomic_path, write_tsv
 
 log = logging.getLogger(__name__)

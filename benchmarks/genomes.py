@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 from core import COLUMNS
 
-from dnalm.io.annotation import features_table
+from dnalm.annotation.features import features_table
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import LocalGenome
-from dnalm.io.genome import build_genome
 from dnalm.io.provenance import ROOT
 from dnalm.io.tables import write_parquet, write_tsv
 from dnalm.sequence.leakage import audit

@@ -21,9 +21,9 @@ from transformers import BertConfig, BertForMaskedLM
 from dnalm.baselines.flanks import FLANKS, fit_flanks, flank_bits
 from dnalm.baselines.markov import count_around, held_out
 from dnalm.config import Pretrain
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.io.provenance import peak_memory_mb
 from dnalm.io.tables import write_tsv
 from dnalm.models.memory import NgramMemory

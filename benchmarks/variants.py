@@ -25,9 +25,9 @@ from core import COLUMNS
 from transformers import BertConfig, BertForMaskedLM
 
 from dnalm.config import Pretrain
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.io.tables import write_tsv
 from dnalm.sequence.batches import cut
 from dnalm.sequence.splits import make_splits, split_intervals, split_labels

@@ -19,9 +19,9 @@ from dnalm.baselines.finders import longest_orfs
 from dnalm.baselines.variants import codon_unseen, codon_usage, position_3
 from dnalm.evaluate.variants import evaluate_saturation, saturation
 from dnalm.genefinder.finder import find_genes
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import Genome, load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.io.tables import write_tsv
 from dnalm.sequence.splits import blocks_of, final_intervals, make_splits
 from dnalm.variants.codon_distance import CodonDistance

@@ -6,7 +6,7 @@ import json
 import numpy as np
 from Bio.Seq import Seq
 
-from dnalm.io.annotation import features_table
+from dnalm.annotation.features import features_table
 from dnalm.sequence.alphabet import decode
 from helpers.genomes import genome_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dnalm.io.annotation import features_table
+from dnalm.annotation.features import features_table
 from dnalm.io.fasta import Genome
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
 from dnalm.sequence.splits import make_splits

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dnalm.io.annotation import features_table
+from dnalm.annotation.features import features_table
+from dnalm.annotation.transcripts import COLUMNS, EXCLUDED, transcript_row
 from dnalm.io.fasta import Genome
-from dnalm.io.transcripts import COLUMNS, EXCLUDED, transcript_row
 from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.gene_structure import CLASSES, FLOOR, SITES
 from helpers.genomes import genome_of

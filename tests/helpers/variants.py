@@ -5,7 +5,7 @@ import subprocess
 
 import pysam
 
-from dnalm.io.vcf import open_variants
+from dnalm.variant_files.reader import open_variants
 
 FORMAT = "##fileformat=VCFv4.2"
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"

@@ -45,10 +45,16 @@ def snakemake(folder, *arguments, ok=True):
     return text
 
 
+def job_counts(text: str) -> dict[str, int]:
+    """Number of jobs by rule in the job table of a dry run."""
+    table = re.search(r"^job +count\n-[- ]+\n(.*?)^total", text, re.M | re.S)
+    rows = (line.split() for line in table.group(1).splitlines()) if table else ()
+    return {rule: int(count) for rule, count in rows}
+
+
 def planned(text: str) -> set[str]:
     """Rules in the job table of a dry run."""
-    table = re.search(r"^job +count\n-[- ]+\n(.*?)^total", text, re.M | re.S)
-    return {line.split()[0] for line in table.group(1).splitlines()} if table else set()
+    return set(job_counts(text))
 
 
 def sha256(path) -> str:

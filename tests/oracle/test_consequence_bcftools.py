@@ -36,9 +36,9 @@ import pytest
 from Bio.SeqUtils import seq1
 from helpers.consequences import SlowGene
 
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import decode, encode
 from dnalm.variants.coding import read_coding
 from dnalm.variants.consequence import consequences

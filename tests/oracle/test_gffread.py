@@ -8,9 +8,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from helpers.real_sites import cut_stops
 
-from dnalm.io.annotation import features_table
-from dnalm.io.annotation_files import AnnotationFile
+from dnalm.annotation.features import features_table
+from dnalm.annotation.files import AnnotationFile
 
 FILES = {
     "yeast": "yeast/GCF_000146045.2_R64_SGD_R64-4-1.gff.gz",
@@ -91,32 +92,6 @@ def test_gtf_and_bed_have_the_gene_models_of_the_gff3(files):
     assert len(names) > 0.9 * len(wanted)
     for name in names:
         assert without_slippage(drawn[name]) == without_slippage(wanted[name])
-
-
-def cut_stops(gtf):
-    """The GTF with the last three coding bases of each transcript as rows of their own, as Ensembl writes it."""
-    coding, lines = defaultdict(list), []
-    for line in gtf.read_text().splitlines():
-        fields = line.split("\t")
-        if len(fields) > 8 and fields[2] == "CDS":
-            coding[fields[8].split('"')[1]].append(fields)
-        else:
-            lines.append(line)
-    for rows in coding.values():
-        rows.sort(key=lambda f: int(f[3]), reverse=rows[0][6] == "+")
-        left = 3
-        for f in rows:
-            start, end = int(f[3]), int(f[4])
-            take = min(left, end - start + 1)
-            left -= take
-            ours, stop = ((start, end - take), (end - take + 1, end)) if f[6] == "+" else (
-                (start + take, end), (start, start + take - 1)
-            )  # fmt: skip
-            if take:
-                lines.append("\t".join([*f[:2], "stop_codon", *map(str, stop), *f[5:]]))
-            if ours[0] <= ours[1]:
-                lines.append("\t".join([*f[:3], *map(str, ours), *f[5:]]))
-    return "\n".join(lines) + "\n"
 
 
 def test_stop_codons_outside_of_the_coding_sequence_come_back(files, tmp_path):

@@ -14,14 +14,14 @@ import yaml
 from helpers.genomes import genome_of
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from dnalm.annotation.features import features_table, read_genbank, read_gff3
 from dnalm.config import load_study
-from dnalm.io.annotation import features_table, read_genbank, read_gff3
 from dnalm.io.fasta import read_fasta
-from dnalm.io.labelled import read_vcf
-from dnalm.io.labelled_alleles import place_alleles
 from dnalm.io.provenance import ROOT
 from dnalm.sequence.alphabet import encode
 from dnalm.tasks.labelled import OURS, WITHOUT, predict, prepare
+from dnalm.variant_files.labelled import read_vcf
+from dnalm.variant_files.labelled_alleles import place_alleles
 from dnalm.variants.coding import read_coding
 from dnalm.variants.consequence import consequences
 

@@ -8,8 +8,8 @@ import pysam
 import pytest
 from helpers.variants import record, write_vcf
 
+from dnalm.genomes.build import build_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import decode, encode
 from dnalm.sequence.left_align import left_align
 

@@ -8,8 +8,8 @@ import pyrodigal
 import pytest
 from helpers.genomes import genome_of
 
+from dnalm.annotation.features import read_genbank
 from dnalm.baselines.finders import pyrodigal_genes
-from dnalm.io.annotation import read_genbank
 from dnalm.io.fetch import EMBEDDED
 
 BASES = 100_000

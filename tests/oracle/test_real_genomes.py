@@ -9,18 +9,18 @@ import pytest
 import yaml
 from Bio import SeqIO
 
+from dnalm.annotation.features import coding_sequences, rna_genes
+from dnalm.annotation.labels import whole_genes
+from dnalm.annotation.transcript_labels import transcript_labels
+from dnalm.annotation.transcripts import coding_codes, read_transcripts
 from dnalm.baselines.intron_lengths import intron_lengths, training_introns
 from dnalm.config import load_study
 from dnalm.errors import InputError
-from dnalm.io.annotation import coding_sequences, rna_genes
-from dnalm.io.composite import merge_genomes
+from dnalm.genomes.build import build_genome
+from dnalm.genomes.composite import merge_genomes
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
-from dnalm.io.labels import whole_genes
 from dnalm.io.provenance import ROOT
-from dnalm.io.transcript_labels import transcript_labels
-from dnalm.io.transcripts import coding_codes, read_transcripts
 from dnalm.sequence.alphabet import decode, reverse_complement
 from dnalm.sequence.genetic_code import translate
 from dnalm.sequence.leakage import audit

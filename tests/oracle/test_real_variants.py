@@ -12,9 +12,9 @@ from helpers.genomes import genome_of
 from helpers.variants import accepted, body_of
 
 from dnalm.io.fasta import Genome
-from dnalm.io.vcf import open_variants
-from dnalm.io.vcf_write import InfoField, VariantWriter
 from dnalm.sequence.alphabet import encode
+from dnalm.variant_files.reader import open_variants
+from dnalm.variant_files.writer import InfoField, VariantWriter
 
 
 def data(name):

@@ -9,8 +9,8 @@ from helpers.alignments import random_text
 from helpers.genomes import genome_of
 from helpers.scanning import Knowing, Trusting
 
+from dnalm.genomes.sequence_files import write_fasta
 from dnalm.io.fasta import read_fasta
-from dnalm.io.sequence_files import write_fasta
 from dnalm.sequence.alphabet import decode
 from dnalm.tasks.scan import Scan, flagged
 from dnalm.variants.flagged import write_flagged

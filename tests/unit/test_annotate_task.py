@@ -10,9 +10,9 @@ import torch
 from helpers.genomes import cds_rows, features_of, genome_of, planted_genome, splits_of
 from scipy.special import expit, log_expit
 
+from dnalm.annotation.features import features_table
+from dnalm.annotation.labels import gene_labels
 from dnalm.config import load_study
-from dnalm.io.annotation import features_table
-from dnalm.io.labels import gene_labels
 from dnalm.io.tables import write_tsv
 from dnalm.models.config import ModelConfig
 from dnalm.models.heads import GeneModel

@@ -10,8 +10,7 @@ from Bio.Seq import Seq
 from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
-from dnalm.errors import InputError
-from dnalm.io.annotation import (
+from dnalm.annotation.features import (
     coding_sequences,
     features_gff3,
     features_table,
@@ -19,7 +18,8 @@ from dnalm.io.annotation import (
     read_gff3,
     write_gff3,
 )
-from dnalm.io.contig_names import read_landmarks
+from dnalm.contigs.names import read_landmarks
+from dnalm.errors import InputError
 
 LENGTH = 600
 SEQUENCE = "ACGTTGCAAC" * 60
@@ -181,7 +181,7 @@ def test_gff3_pseudogenes_children_parents_escapes_and_embedded_fasta(tmp_path):
         [100, 300, "+", 2, False, False],
         [399, 450, ".", 1, False, True],
     ]
-    assert json.loads(next(r for r in rows if r["parent"] == "m2")["attributes"])["product"] == "a,b"
+    assert json.loads(rows.loc[rows["parent"] == "m2", "attributes"].iloc[0])["product"] == "a,b"
 
 
 def test_written_gff3_is_sorted_indexed_and_reads_back(tmp_path):

@@ -6,10 +6,10 @@ import stat
 import pytest
 from helpers.structures import planted_introns
 
+from dnalm.annotation.transcripts import COLUMNS, read_transcripts, structure_keys
 from dnalm.baselines.augustus import augustus_genes, read_augustus
 from dnalm.errors import InputError
 from dnalm.io.fasta import read_fasta
-from dnalm.io.transcripts import COLUMNS, read_transcripts, structure_keys
 from dnalm.sequence.alphabet import decode
 
 STAND_IN = """#!/bin/sh

@@ -9,9 +9,9 @@ import pytest
 
 from dnalm.config import load_study
 from dnalm.errors import DnalmError, InputError
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import EMBEDDED, resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.windows import tile_windows
 

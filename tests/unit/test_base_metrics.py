@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, f1_score
 
+from dnalm.annotation.features import features_table
+from dnalm.annotation.labels import gene_labels
 from dnalm.evaluate.bases import (
     BINS,
     bin_sums,
@@ -19,8 +21,6 @@ from dnalm.evaluate.bases import (
     f1,
     reliability,
 )
-from dnalm.io.annotation import features_table
-from dnalm.io.labels import gene_labels
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 from dnalm.sequence.alphabet import N
 from dnalm.sequence.splits import split_intervals

@@ -46,6 +46,17 @@ def test_windows_equal_a_loop(circular):
         assert batch.origin == (genome.digest, batch.positions)
 
 
+def test_every_window_may_have_an_anchor_of_its_own():
+    genome = genome_of(*(np.random.default_rng(1).integers(0, 4, n) for n in (200, 60)))
+    starts, anchor = np.array([190, 190, 250]), np.array([9, 10, 0])
+    batch = cut(genome, starts, 20, anchor)
+    for row in range(3):
+        one = cut(genome, starts[row : row + 1], 20, int(anchor[row]))
+        assert np.array_equal(batch.codes[row], one.codes[0]) and np.array_equal(batch.positions[row], one.positions[0])
+    assert (batch.positions[0] >= 0).tolist() == [True] * 10 + [False] * 10
+    assert (batch.positions[1] >= 0).tolist() == [False] * 10 + [True] * 10
+
+
 def test_a_window_longer_than_its_contig_is_padded_on_both_sides():
     batch = cut(genome_of("ACGTACGTAC"), [-3], 16)
     assert batch.positions[0].tolist() == [-1] * 3 + list(range(10)) + [-1] * 3

@@ -7,8 +7,8 @@ import pandas as pd
 import pysam
 import pytest
 
+from dnalm.annotation.bed import read_bed, write_bed, write_bigwig
 from dnalm.errors import InputError
-from dnalm.io.bed import read_bed, write_bed, write_bigwig
 from dnalm.io.fetch import find_file
 
 LENGTHS = {"I": 100, "II": 50}

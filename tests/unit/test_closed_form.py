@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from helpers.genomes import features_of, genome_of
 
+from dnalm.annotation.labels import gene_labels
 from dnalm.baselines.closed_form import ORDER, PSEUDO, closed_form_predictions, coding_odds, genes_gain, shrunk
-from dnalm.io.labels import gene_labels
 from dnalm.sequence.alphabet import N, decode, reverse_complement
 from dnalm.sequence.splits import SPLITS, split_labels
 

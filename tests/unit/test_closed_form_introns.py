@@ -6,13 +6,13 @@ import pytest
 from helpers.genomes import genome_of
 from helpers.structures import feature_rows, mirrored, planted_introns
 
+from dnalm.annotation.features import features_table
+from dnalm.annotation.labels import gene_labels
+from dnalm.annotation.transcript_labels import transcript_labels
+from dnalm.annotation.transcripts import read_transcripts
 from dnalm.baselines.branch_point import branch_point
 from dnalm.baselines.closed_form import coding_odds, genes_gain
 from dnalm.baselines.closed_form_introns import GAINS, MOST_EARLIER, SHRINK, WINDOWS, closed_form_introns
-from dnalm.io.annotation import features_table
-from dnalm.io.labels import gene_labels
-from dnalm.io.transcript_labels import transcript_labels
-from dnalm.io.transcripts import read_transcripts
 from dnalm.sequence.alphabet import decode, reverse_complement
 from dnalm.sequence.gene_structure import CLASSES, SITES
 from dnalm.sequence.start_context import NEVER, PSEUDO, earlier_starts, site_matrix, site_scores

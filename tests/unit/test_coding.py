@@ -10,7 +10,7 @@ from helpers.consequences import frames_genome, gene_rows, turned
 from helpers.genomes import genome_of
 from helpers.structures import feature_rows, planted_introns
 
-from dnalm.io.annotation import features_table, read_gff3
+from dnalm.annotation.features import features_table, read_gff3
 from dnalm.sequence.alphabet import decode
 from dnalm.variants.coding import COLUMNS, read_coding
 from dnalm.variants.segments import Segments, coding_segments, unrolled

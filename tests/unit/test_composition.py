@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnalm.io.composition import Composition, twins
+from dnalm.genomes.composition import Composition, twins
 from dnalm.sequence.alphabet import encode
 
 LETTERS = "ACGTUNRYSWKMBDHVacgtunryswkmbdhv"

@@ -11,7 +11,7 @@ from helpers.consequences import SlowGene, frames_genome, gene_rows, random_alle
 from helpers.genomes import genome_of
 from helpers.structures import feature_rows, planted_introns
 
-from dnalm.io.annotation import features_table
+from dnalm.annotation.features import features_table
 from dnalm.sequence.alphabet import decode
 from dnalm.variants.coding import read_coding
 from dnalm.variants.consequence import COLUMNS, consequences, snv_consequences

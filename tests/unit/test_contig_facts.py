@@ -6,16 +6,16 @@ import logging
 import pandas as pd
 import pytest
 
+from dnalm.contigs.assembly_names import assembly_of
+from dnalm.contigs.assembly_report import by_name, read_report
+from dnalm.contigs.genetic_codes import contig_codes
+from dnalm.contigs.names import match_contigs, read_landmarks
+from dnalm.contigs.roles import ContigRole, role_of_record, role_of_text
+from dnalm.contigs.selection import Selection
 from dnalm.errors import InputError
-from dnalm.io.assembly_names import assembly_of
-from dnalm.io.assembly_report import by_name, read_report
-from dnalm.io.contig_codes import contig_codes
-from dnalm.io.contig_names import match_contigs, read_landmarks
-from dnalm.io.contig_roles import ContigRole, role_of_record, role_of_text
-from dnalm.io.contig_selection import Selection
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 
 REPORT = (
     "# Assembly name:  R64\n# RefSeq assembly accession: GCF_000146045.2\n#\n"

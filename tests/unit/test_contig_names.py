@@ -6,10 +6,10 @@ import logging
 import pandas as pd
 import pytest
 
+from dnalm.contigs.names import forms, match_contigs, read_aliases, read_landmarks
 from dnalm.errors import InputError
-from dnalm.io.contig_names import forms, match_contigs, read_aliases, read_landmarks
+from dnalm.genomes.build import build_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 
 LENGTHS = {"I": 230, "II": 813, "Mito": 86}
 REFSEQ = (

@@ -183,6 +183,9 @@ def test_a_file_under_a_name_of_ones_own_is_never_replaced_by_another(tmp_path, 
     monkeypatch.setenv("DNALM_DATA", str(tmp_path))
     assert not is_remote({**ECOLI, "file": "ecoli_k12_mg1655.gbff.gz"})
     assert is_remote({**ECOLI, "file": f"{STEM}_genomic.gbff.gz"})
+    record = {"ncbi": "NC_012920.1"}
+    assert is_remote({**record, "file": "NC_012920.1.gb"})
+    assert not is_remote({**record, "file": "human_mt/NC_012920.1.fa.gz"})  # Entrez sends plain GenBank alone
     assert not is_remote({"path": "x.fa"})
     assert not is_remote({"embedded": "x"})
 

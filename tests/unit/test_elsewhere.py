@@ -14,9 +14,9 @@ from helpers.tokens import KINDS, token_model
 from helpers.training import Stop, quick
 from safetensors.torch import load_file
 
+from dnalm.annotation.features import features_table
+from dnalm.annotation.labels import gene_labels
 from dnalm.api import LanguageModel
-from dnalm.io.annotation import features_table
-from dnalm.io.labels import gene_labels
 from dnalm.io.tables import write_tsv
 from dnalm.models.build import load_model
 from dnalm.models.config import ModelConfig

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pyfaidx import Fasta
 
 from dnalm.errors import InputError
+from dnalm.genomes.sequence_files import write_fasta
 from dnalm.io.fasta import Genome, load_genome, read_fasta
-from dnalm.io.sequence_files import write_fasta
 from dnalm.io.text_files import numbered_lines
 from dnalm.sequence import alphabet
 

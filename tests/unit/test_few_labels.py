@@ -9,13 +9,13 @@ import pytest
 import torch
 from helpers.genomes import cds_rows, features_of, genome_of, planted_genome, splits_of
 
+from dnalm.annotation.curated import curated_splits, curated_stretches, genes_within
+from dnalm.annotation.features import features_table
+from dnalm.annotation.labels import genome_cds
 from dnalm.config import load_study
 from dnalm.errors import InputError
 from dnalm.evaluate.few_labels import METRICS, UNLABELLED, costs_of, evaluate_few_labels, mean_of, read_run, stratum_of
 from dnalm.evaluate.genes import STATISTICS, GeneTruth
-from dnalm.io.annotation import features_table
-from dnalm.io.curated import curated_splits, curated_stretches, genes_within
-from dnalm.io.labels import genome_cds
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 from dnalm.sequence.splits import SPLITS, blocks_of, split_intervals, split_labels
 from dnalm.tasks import few_labels

@@ -16,6 +16,7 @@ from PIL import Image
 from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 
+from dnalm.annotation.labels import gene_labels, genome_cds
 from dnalm.errors import InputError
 from dnalm.figures import browser, style
 from dnalm.figures.bits_by_region import STRATA, draw_bits_by_region
@@ -25,7 +26,6 @@ from dnalm.figures.gene_precision_recall import draw_gene_precision_recall
 from dnalm.figures.learning_curve import draw_learning_curve
 from dnalm.figures.splits_and_leakage import MAX_TRACKS, draw_splits_and_leakage
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import gene_labels, genome_cds
 
 NAMES = ["learning_curve", "bits_by_region", "splits_and_leakage", "gene_precision_recall", "browser", "calibration"]
 TWINS = ["dnalm_random_init", "dnalm_memory_only"]

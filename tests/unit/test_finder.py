@@ -12,9 +12,9 @@ from helpers.genomes import genome_of
 from dnalm.genefinder.finder import find_genes, read
 from dnalm.genefinder.learning import learn
 from dnalm.genefinder.lessons import lesson_of, load_lessons, save_lessons
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import decode
 
 BASES = 220_000

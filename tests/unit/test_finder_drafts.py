@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from helpers.genomes import genome_of
 
+from dnalm.annotation.called_genes import described, write_genes
+from dnalm.annotation.genbank import write_genbank
 from dnalm.genefinder.calls import COLUMNS
 from dnalm.genefinder.finder import find_genes
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome, read_fasta
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genbank import write_genbank
-from dnalm.io.genes import described, write_genes
-from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import N, decode, reverse_complement
 
 BASES = 60_000

@@ -6,10 +6,10 @@ import pytest
 from helpers.genomes import cds_rows, genome_of
 from test_finder_networks import lesson
 
+from dnalm.annotation.features import features_table
 from dnalm.genefinder.learning import learn
 from dnalm.genefinder.pieces import LEAST, SIZES, cut_out, inside, pieces
 from dnalm.genefinder.universal import train
-from dnalm.io.annotation import features_table
 
 
 def cds(*genes):

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from helpers.genomes import cds_rows, features_of, genome_of, planted_genome, splits_of
 
+from dnalm.annotation.features import features_table
 from dnalm.baselines.finders import COLUMNS, LENGTHS, longest_orfs, pyrodigal_genes
-from dnalm.io.annotation import features_table
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
 from dnalm.tasks.finders import closed_form_genes, longest_orf_genes
 

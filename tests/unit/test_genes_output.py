@@ -11,8 +11,8 @@ from Bio import SeqIO
 from Bio.Seq import Seq
 from helpers.genomes import genome_of, splits_of
 
-from dnalm.io.annotation import read_gff3
-from dnalm.io.genes import write_genes
+from dnalm.annotation.called_genes import write_genes
+from dnalm.annotation.features import read_gff3
 from dnalm.sequence.alphabet import N, decode
 from dnalm.sequence.orfs import find_orfs
 
@@ -139,7 +139,8 @@ def test_the_file_can_be_read_as_an_annotation(written):
     genome, calls, folder = written
     contigs = genome.contigs
     lengths = dict(zip(contigs["contig"], contigs["length"], strict=True))
-    rows = read_gff3(folder / "genes.gff3.gz", lengths, set(contigs.loc[contigs["circular"], "contig"]))
+    table = read_gff3(folder / "genes.gff3.gz", lengths, set(contigs.loc[contigs["circular"], "contig"]))
+    rows = table.to_dict("records")
     crossing = calls["end"] > calls["contig"].map(lengths)
     assert len(rows) == len(calls) + crossing.sum()  # one more part for each that crosses the origin
     assert crossing.any() == contigs["circular"].any()

@@ -12,9 +12,9 @@ from Bio import SeqIO
 from helpers.genomes import genome_of
 from test_genes_output import calls_of
 
-from dnalm.io.annotation import read_genbank
-from dnalm.io.genbank import write_genbank
-from dnalm.io.genes import described, write_genes
+from dnalm.annotation.called_genes import described, write_genes
+from dnalm.annotation.features import read_genbank
+from dnalm.annotation.genbank import write_genbank
 from dnalm.sequence.alphabet import N, decode
 
 

@@ -11,11 +11,11 @@ import pytest
 from Bio import SeqIO
 from pyfaidx import Fasta
 
+from dnalm.annotation.features import coding_sequences
 from dnalm.errors import InputError
-from dnalm.io.annotation import coding_sequences
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import EMBEDDED, LocalGenome, resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.genetic_code import translate
 

@@ -6,9 +6,9 @@ import re
 import pytest
 from Bio.Seq import Seq
 
+from dnalm.annotation.features import coding_sequences, features_table
+from dnalm.annotation.files import AnnotationFile
 from dnalm.errors import InputError
-from dnalm.io.annotation import coding_sequences, features_table
-from dnalm.io.annotation_files import AnnotationFile
 
 LENGTHS = {"1": 1000, "X": 1000}
 ENSEMBL = """\

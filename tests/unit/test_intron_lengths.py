@@ -7,8 +7,8 @@ import pytest
 from helpers.structures import planted_introns
 from scipy import optimize, stats
 
+from dnalm.annotation.transcripts import read_transcripts
 from dnalm.baselines.intron_lengths import FEWEST, intron_lengths, training_introns
-from dnalm.io.transcripts import read_transcripts
 
 
 def density(kinds, lengths):

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dnalm.annotation.transcript_labels import transcript_labels
+from dnalm.annotation.transcripts import coding_codes, intron_kinds, read_transcripts
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
-from dnalm.io.transcript_labels import transcript_labels
-from dnalm.io.transcripts import coding_codes, intron_kinds, read_transcripts
 from dnalm.sequence.genetic_code import translate
 
 NAME = "saccharomyces_cerevisiae_slices"
@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     folder, source = tmp_path_factory.mktemp("genomes") / "yeast", {"embedded": NAME}
     with pytest.MonkeyPatch.context() as patch:
         told = []
-        patch.setattr(logging.getLogger("dnalm.io.contig_names"), "info", lambda text, *a: told.append(text % a))
+        patch.setattr(logging.getLogger("dnalm.contigs.names"), "info", lambda text, *a: told.append(text % a))
         build_genome("yeast", resolve_source(source), source, folder)
     assert told == ["contig names matched (by landmark: 2): chrI is I, chrII is II"]
     return folder

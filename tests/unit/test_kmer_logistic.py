@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from helpers.genomes import genome_of, splits_of
 
+from dnalm.annotation.track_labels import TrackLabels
 from dnalm.baselines import kmer_logistic as module
 from dnalm.baselines.kmer_logistic import K, KmerLogistic, Kmers, fit_track, kmer_logistic, reverse_kmers
-from dnalm.io.track_labels import TrackLabels
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
 
 

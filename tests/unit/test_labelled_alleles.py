@@ -11,11 +11,11 @@ from dnalm.config import load_study
 from dnalm.config_labelled import FREQUENCY, LabelledSet
 from dnalm.errors import InputError
 from dnalm.evaluate.labelled import undecided
-from dnalm.io.labelled import read_labelled
-from dnalm.io.labelled_alleles import place_alleles, spdi_columns
-from dnalm.io.lookup import look_up, read_wiggle
 from dnalm.sequence.alphabet import decode
 from dnalm.tasks.labelled import facts, group_names, predict, predictions, prepare
+from dnalm.variant_files.labelled import read_labelled
+from dnalm.variant_files.labelled_alleles import place_alleles, spdi_columns
+from dnalm.variant_files.lookup import look_up, read_wiggle
 from dnalm.variants import trained
 from dnalm.variants.coding import read_coding
 from dnalm.variants.described import describe
@@ -173,7 +173,7 @@ def two_exons():
     body = "ATG" + "".join(rng.choice(["GCT", "AAA", "GAC", "TTC"], 30)) + "TAA"
     intron = "GTAAGT" + "".join(rng.choice(list("ACGT"), 48)) + "TTTCAG"
     genome = genome_of("C" * 100 + body[:50] + intron + body[50:] + "C" * 100, code=1)
-    from dnalm.io.annotation import features_table
+    from dnalm.annotation.features import features_table
 
     row = {"contig": "c0", "strand": "+", "attributes": "{}"}
     parts = [(100, 150, 0), (210, 210 + len(body) - 50, 1)]

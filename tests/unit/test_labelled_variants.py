@@ -13,10 +13,10 @@ from dnalm.config_labelled import LabelledSet
 from dnalm.errors import InputError
 from dnalm.evaluate.labelled import evaluate_labelled, strata
 from dnalm.figures.labelled_variants import chosen, draw_labelled
-from dnalm.io.labelled import number_column, read_labelled
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 from dnalm.report import labelled
 from dnalm.tasks.labelled import OURS, WITHOUT, facts, group_names, predict, predictions, prepare, unseen
+from dnalm.variant_files.labelled import number_column, read_labelled
 from dnalm.variants import trained
 from dnalm.variants.coding import read_coding
 

@@ -10,8 +10,8 @@ from Bio.SeqFeature import AfterPosition, BeforePosition, CompoundLocation, SeqF
 from Bio.SeqRecord import SeqRecord
 from helpers.genomes import features_of, genome_of
 
-from dnalm.io.annotation import features_table, read_genbank
-from dnalm.io.labels import candidate_codons, gene_labels, genome_cds, whole_genes
+from dnalm.annotation.features import features_table, read_genbank
+from dnalm.annotation.labels import candidate_codons, gene_labels, genome_cds, whole_genes
 from dnalm.sequence.alphabet import decode
 
 LENGTH = 1200

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from helpers.genomes import cds_rows, genome_of, splits_of
 
+from dnalm.annotation.features import features_table
+from dnalm.annotation.labels import gene_labels
 from dnalm.errors import InputError
 from dnalm.evaluate.language import CAUSAL, TWO_SIDED, evaluate_language, method_bits, strata_of
-from dnalm.io.annotation import features_table
-from dnalm.io.labels import gene_labels
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS, write_scores
 
 SETTINGS = {"unit": 50, "bootstrap": 200}

@@ -6,7 +6,7 @@ import pytest
 
 from dnalm.io.fasta import Genome
 from dnalm.sequence.alphabet import MASK_BIT, N, encode, reverse_complement
-from dnalm.sequence.leakage import TrainingIndex, audit
+from dnalm.sequence.leakage import FOUND, TrainingIndex, audit
 
 WINDOW, BLOCK = 500, 5000
 
@@ -154,6 +154,23 @@ def test_training_windows_are_not_audited_and_rna_genes_are_named():
     assert len(table) == 10
     assert table.loc[table["start"] == 6000, "kind"].item() == "rRNA"
     assert table.loc[table["start"] == 7000, "kind"].item() == "none"
+
+
+def test_the_first_rna_gene_over_a_window_names_it_as_by_hand():
+    rng = np.random.default_rng(3)
+    genome = genome_of(random_codes(30_000), cuts=(9000, 16_000))
+    splits = splits_of(("c0", 0, 100, "train"))
+    windows = pd.concat([windows_of(0, size - WINDOW, contig=f"c{i}") for i, size in enumerate((9000, 7000, 14_000))])
+    rna = pd.DataFrame({"contig": rng.choice(["c0", "c1", "c2", "other"], 60), "start": rng.integers(0, 13_000, 60)})
+    rna = rna.assign(end=rna["start"] + rng.integers(1, 1500, 60), type=rng.choice(["rRNA", "tRNA", "ncRNA"], 60))
+    found = pd.DataFrame(np.ones((len(windows), 5), dtype=np.int64), columns=FOUND)
+    found["matched"] = rng.integers(0, 2, len(windows))
+    table = audit(genome, splits, windows, rna, find=lambda *_: found)
+    for window, kind in zip(table.itertuples(), table["kind"], strict=True):
+        over = (rna["contig"] == window.contig) & (rna["start"] < window.end) & (rna["end"] > window.start)
+        expected = (rna.loc[over, "type"].iloc[0] if over.any() else "repeat") if window.matched else "none"
+        assert kind == expected
+    assert len(set(table["kind"])) == 5
 
 
 def test_a_window_shorter_than_a_seed_is_no_error():

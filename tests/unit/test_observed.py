@@ -11,8 +11,8 @@ from helpers.genomes import genome_of, planted_genome
 from helpers.variants import accepted
 
 from dnalm.errors import InputError
+from dnalm.genomes.sequence_files import write_fasta
 from dnalm.io.paf import read_paf
-from dnalm.io.sequence_files import write_fasta
 from dnalm.sequence.alphabet import decode
 from dnalm.variants import observed
 from dnalm.variants.observed import CROWD, align, call_differences, read_callable, write_callable, write_differences

@@ -14,11 +14,11 @@ from Bio.Seq import Seq
 from Bio.SeqFeature import CompoundLocation, SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
+from dnalm.annotation.features import coding_sequences
 from dnalm.errors import InputError
-from dnalm.io.annotation import coding_sequences
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.splits import blocks_of, make_splits, place_in, read_splits
 from dnalm.sequence.windows import tile_windows

@@ -9,13 +9,13 @@ from Bio import SeqIO
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnalm.contigs.selection import Selection
 from dnalm.errors import InputError
+from dnalm.genomes.build import build_genome
+from dnalm.genomes.sequence_files import FastaWriter, write_sequence
 from dnalm.io import text_files
-from dnalm.io.contig_selection import Selection
 from dnalm.io.fetch import LocalGenome
-from dnalm.io.genome import build_genome
 from dnalm.io.pieces import chosen, cut_region, fasta_pieces, measured, whole_contigs
-from dnalm.io.sequence_files import FastaWriter, write_sequence
 from dnalm.sequence.alphabet import decode, encode
 
 contigs = st.lists(st.text("ACGTNacgtnRY", min_size=1, max_size=60), min_size=1, max_size=4)

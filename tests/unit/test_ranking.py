@@ -5,10 +5,10 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dnalm.evaluate.intervals import draws_of
-from dnalm.evaluate.ranking import Auroc, AveragePrecision, difference, interval, levels_of
+from dnalm.evaluate.ranking import Auroc, AurocByScore, AveragePrecision, auroc, difference, interval, levels_of
 
 UNITS = 7
-THEIRS = {Auroc: roc_auc_score, AveragePrecision: average_precision_score}
+THEIRS = {Auroc: roc_auc_score, AurocByScore: roc_auc_score, AveragePrecision: average_precision_score}
 
 
 def rows(seed=1, n=400, decimals=1):
@@ -35,11 +35,12 @@ def test_draws_equal_resampling_row_by_row(kind):
         assert value == pytest.approx(THEIRS[kind](positive[again], scores[again]))
 
 
-def test_groups_are_weighted_by_their_pairs_in_every_draw():
+@pytest.mark.parametrize("kind", [Auroc, AurocByScore])
+def test_groups_are_weighted_by_their_pairs_in_every_draw(kind):
     scores, positive, unit = rows(2)
     group = np.random.default_rng(3).integers(5, 9, len(scores))
     positive[group == 8] = True  # a group of one class has no pair
-    statistic = Auroc(scores, positive, unit, UNITS, group)
+    statistic = kind(scores, positive, unit, UNITS, group)
     weights = np.concatenate([np.ones((1, UNITS)), draws_of(UNITS, 20, 4)])
     for w, value in zip(weights.astype(int), statistic(weights), strict=True):
         right = pairs = 0
@@ -113,3 +114,19 @@ def test_one_class_or_one_unit_gives_no_interval():
 def test_a_score_that_is_not_a_number_is_refused():
     with pytest.raises(ValueError, match="NaN"):
         Auroc([0.1, np.nan], [True, False], [0, 1], 2)
+
+
+def test_many_units_need_no_pairs_of_units():
+    units, n = 20_000, 30_000
+    rng = np.random.default_rng(9)
+    positive, unit = rng.random(n) < 0.4, rng.integers(0, units, n)
+    scores, group = rng.normal(positive, 1.0), rng.integers(0, 3000, n)
+    weights = draws_of(units, 5, 10)
+    for groups in (None, group):
+        statistic = auroc(scores, positive, unit, units, groups, n + 1)
+        assert isinstance(statistic, AurocByScore) and sum(c.data.nbytes for c in statistic.counts) < 1e6
+        assert np.isfinite(statistic(weights)).all()
+    assert auroc(scores, positive, unit, units, None, n + 1)(np.ones(units)) == pytest.approx(
+        roc_auc_score(positive, scores), abs=1e-12
+    )
+    assert isinstance(auroc(scores, positive, unit % 50, 50), Auroc)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
-from dnalm.io.tables import write_tsv
+from dnalm.io.tables import write_parquet, write_tsv
 from dnalm.sequence.alphabet import MASK_BIT, N
 from dnalm.sequence.splits import (
     final_intervals,
@@ -208,6 +208,27 @@ def test_windows_report_n_and_masked_shares():
     windows = tile_windows(genome_of([1000], codes=codes), splits, 100)
     assert windows["n_share"].tolist() == [0.25, 0.1, *[0] * 8]
     assert windows["masked_share"].tolist() == [0.5, 0.1, *[0] * 8]
+
+
+def test_a_window_takes_few_bytes_and_goes_through_a_file(tmp_path):
+    """Of a genome of 3.1 Gb there are six million."""
+    genome = genome_of([200_000] * 20)
+    splits = make_splits([genome], DEFAULT, 1)
+    windows = tile_windows(genome, splits, 100)
+    assert windows.memory_usage(deep=True).sum() / len(windows) < 40
+    write_parquet(windows, tmp_path / "windows.parquet")
+    read = pd.read_parquet(tmp_path / "windows.parquet")
+    pd.testing.assert_frame_equal(read, windows)
+    assert read.memory_usage(deep=True).sum() / len(read) < 40
+    assert sorted(windows["split"].unique()) == ["test", "train", "validation"]
+
+
+def test_windows_of_a_contig_that_is_not_there_are_refused():
+    splits = pd.DataFrame(
+        [("g", "x", 0, 100, "test", "block")], columns=["genome", "contig", "start", "end", "split", "reason"]
+    )
+    with pytest.raises(InputError, match="no contig 'x'"):
+        tile_windows(genome_of([1000]), splits, 100)
 
 
 # By position, and for the last training

@@ -5,7 +5,7 @@ import pytest
 from helpers.genomes import RIBOSOME_SITE, SPACER, features_of, genome_of
 from sklearn.metrics import roc_auc_score
 
-from dnalm.io.labels import gene_labels
+from dnalm.annotation.labels import gene_labels
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
 from dnalm.sequence.genetic_code import stop_codons
 from dnalm.sequence.splits import SPLITS, split_labels

@@ -12,9 +12,9 @@ from Bio.Seq import Seq
 from helpers.genomes import splits_of
 from helpers.structures import planted_introns
 
-from dnalm.io.annotation import features_table, read_gff3
-from dnalm.io.structure_files import write_structures
-from dnalm.io.transcripts import read_transcripts, structure_keys
+from dnalm.annotation.called_structures import write_structures
+from dnalm.annotation.features import features_table, read_gff3
+from dnalm.annotation.transcripts import read_transcripts, structure_keys
 from dnalm.sequence.alphabet import decode
 
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from helpers.structures import feature_rows, planted_introns
 
+from dnalm.annotation.features import features_table
+from dnalm.annotation.transcript_labels import transcript_labels
+from dnalm.annotation.transcripts import read_transcripts, structure_keys
 from dnalm.baselines.intron_lengths import intron_lengths, training_introns
 from dnalm.config import load_study
 from dnalm.errors import InputError
-from dnalm.io.annotation import features_table
 from dnalm.io.fasta import Genome
 from dnalm.io.tables import write_tsv
-from dnalm.io.transcript_labels import transcript_labels
-from dnalm.io.transcripts import read_transcripts, structure_keys
 from dnalm.models.config import ModelConfig
 from dnalm.models.heads import STRUCTURES, GeneModel
 from dnalm.models.two_sided import TwoSided

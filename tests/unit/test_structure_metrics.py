@@ -144,14 +144,14 @@ def slow_bases(calls, split):
 def test_bases_equal_a_count_one_by_one(split):
     calls = calls_of([*CALLS, ("c0", "+", tuple(ALSO))])
     blocks = blocks_of(SPLITS, GENOME, split)
-    sums = base_sums(TRUTH, calls, unit_table(blocks, 250), LENGTHS)
+    sums = base_sums(TRUTH, calls, unit_table(blocks, 250))
     assert sums.sum(0).tolist() == slow_bases(calls, split).tolist()
     assert sums[0, 2] > 0 and (sums[:, 2] <= sums[:, :2].min(1)).all()
 
 
 def test_units_hold_everything_once():
     truth = truth_of()
-    sums = structure_sums(truth, calls_of(CALLS), unit_table(truth.blocks, 200), LENGTHS)
+    sums = structure_sums(truth, calls_of(CALLS), unit_table(truth.blocks, 200))
     judged = truth.judge(calls_of(CALLS))
     for level in ("exon", "gene"):
         calls = judged[level].calls
@@ -162,7 +162,7 @@ def test_the_truth_called_by_itself_is_perfect():
     perfect = TRUTH[TRUTH["role"] == "chosen"].drop_duplicates(["contig", "start", "strand"])
     everything = TRUTH.drop_duplicates(["contig", "start", "strand", "end"])
     for calls in (perfect, everything):
-        sums = structure_sums(truth_of(), calls, unit_table(truth_of().blocks, 500), LENGTHS)
+        sums = structure_sums(truth_of(), calls, unit_table(truth_of().blocks, 500))
         for level in sums.values():
             true, called, right = level.sum(0)
             assert true == called == right > 0

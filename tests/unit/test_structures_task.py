@@ -9,13 +9,14 @@ import pytest
 from helpers.genomes import genome_of
 from helpers.structures import planted_introns
 
-from dnalm.io.transcript_labels import transcript_labels
-from dnalm.io.transcripts import coding_codes, read_transcripts, structure_keys
+from dnalm.annotation.transcript_labels import transcript_labels
+from dnalm.annotation.transcripts import coding_codes, read_transcripts, structure_keys
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
 from dnalm.sequence.gene_structure import CLASSES, FLOOR, SITES, Lengths, best_structure
 from dnalm.sequence.genetic_code import translate
 from dnalm.tasks.structure_truth import StructureTruth
 from dnalm.tasks.structures import (
+    LOUDNESS,
     STEPS,
     StructureDecoder,
     beside,
@@ -233,6 +234,18 @@ def test_the_fit_begins_where_something_is_right():
     assert min(truth.quality(call_structures(planted.genome, lambda contig: (classes, sites), fitted))) > 0
 
 
+def test_the_search_leaves_a_plateau_for_a_better_start(monkeypatch):
+    planted = planted_introns(8, genes=20)
+    table = read_transcripts(planted.genome, planted.features)
+    monkeypatch.setattr(
+        "dnalm.tasks.structures.decode_structures",
+        lambda *given: decode_structures(*given)[: None if given[-1].class_weight < 0.02 else 1],
+    )
+    blocks = pd.DataFrame({"contig": ["c0"], "start": [0], "end": [len(planted.genome.codes)]})
+    fitted = fit_structures(planted.genome, oracle(transcript_labels(planted.genome, table)), table, blocks, FREE)
+    assert fitted.class_weight < 0.02
+
+
 def test_a_second_finder_without_weight_is_none():
     planted = planted_introns(8, genes=20)
     table = read_transcripts(planted.genome, planted.features)
@@ -256,4 +269,4 @@ def test_blocks_of_a_long_contig_are_decoded_with_a_margin_alone(monkeypatch):
     monkeypatch.setattr("dnalm.tasks.structures.STEPS", {})
     blocks = pd.DataFrame({"contig": ["c0", "c0"], "start": [3000, 9000], "end": [5000, 12_000]})
     fit_structures(planted.genome, finder, table, blocks, FREE)
-    assert seen == [3000, 4000]
+    assert seen == [3000, 4000] * len(LOUDNESS)

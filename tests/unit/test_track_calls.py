@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.genomes import genome_of, splits_of
 
-from dnalm.io.track_labels import TrackLabels
+from dnalm.annotation.track_labels import TrackLabels
 from dnalm.tasks.track_calls import call, call_bases, called_table, choose_thresholds, covered, cut_out
 
 RULES = {"tracks": {"a": {"merge_gap": 2, "min_length": 3}, "b": {"merge_gap": 2, "min_length": 1}}}

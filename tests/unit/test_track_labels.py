@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from helpers.genomes import genome_of, splits_of
 
+from dnalm.annotation.features import features_table
+from dnalm.annotation.track_labels import gather_intervals, require_labels, track_labels
 from dnalm.config import load_study
 from dnalm.errors import InputError
-from dnalm.io.annotation import features_table
-from dnalm.io.composite import merge_genomes
+from dnalm.genomes.composite import merge_genomes
 from dnalm.io.fasta import load_genome
-from dnalm.io.track_labels import gather_intervals, require_labels, track_labels
 
 
 def settings(tracks=("a", "b"), **more):
@@ -75,8 +75,8 @@ def test_features_of_the_annotation_are_a_track(genome):
 
 def write_genome(folder, name):
     """A genome directory with two contigs."""
+    from dnalm.genomes.build import build_genome
     from dnalm.io.fetch import LocalGenome
-    from dnalm.io.genome import build_genome
 
     folder.mkdir()
     (folder / f"{name}.fa").write_text(">x\n" + "ACGT" * 10 + "\n>y\nACGTAC\n")

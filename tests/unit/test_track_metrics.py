@@ -5,8 +5,8 @@ import pytest
 from helpers.genomes import genome_of, splits_of
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
 
+from dnalm.annotation.track_labels import TrackLabels
 from dnalm.evaluate import tracks
-from dnalm.io.track_labels import TrackLabels
 
 LENGTH, SETTINGS = 4000, {"unit": 200, "bootstrap": 200}
 COMMON = {"study": "s", "stage": "annotate", "splits_sha256": "0"}

@@ -7,9 +7,9 @@ from helpers.genomes import genome_of, splits_of
 from helpers.study import comparison_row, metric_row, stage
 from sklearn.metrics import precision_recall_curve
 
+from dnalm.annotation.track_labels import TrackLabels
 from dnalm.figures import style
 from dnalm.figures.tracks import draw_track_precision_recall, precision_recall
-from dnalm.io.track_labels import TrackLabels
 from dnalm.report import own_labels
 from dnalm.report.results_table import results_table
 

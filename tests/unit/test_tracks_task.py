@@ -7,9 +7,9 @@ import torch
 from helpers.genomes import genome_of, splits_of
 from scipy.special import log_expit, log_softmax
 
+from dnalm.annotation.track_labels import track_labels
 from dnalm.config import load_study
 from dnalm.io.tables import write_tsv
-from dnalm.io.track_labels import track_labels
 from dnalm.models.config import ModelConfig
 from dnalm.models.heads import RARE, TrackModel
 from dnalm.models.two_sided import TwoSided

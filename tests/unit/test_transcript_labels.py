@@ -7,11 +7,11 @@ import pytest
 from helpers.genomes import genome_of, splits_of
 from helpers.structures import feature_rows, gene_labels_of, planted_introns, random_text, transcripts_of
 
+from dnalm.annotation.features import features_table
+from dnalm.annotation.labels import gene_labels, require_genes
+from dnalm.annotation.transcript_labels import TranscriptLabels, excluded_spans, transcript_labels
+from dnalm.annotation.transcripts import read_transcripts
 from dnalm.errors import InputError
-from dnalm.io.annotation import features_table
-from dnalm.io.labels import gene_labels, require_genes
-from dnalm.io.transcript_labels import TranscriptLabels, excluded_spans, transcript_labels
-from dnalm.io.transcripts import read_transcripts
 from dnalm.sequence.gene_structure import CLASSES, SITES
 from dnalm.sequence.orfs import find_orfs
 
@@ -54,7 +54,7 @@ def test_labels_equal_those_of_each_gene_written_out(utr):
 
 
 def test_genes_in_one_piece_have_the_labels_that_they_have_without_introns():
-    """Oracle: `dnalm.io.labels` on reading frames of random sequence."""
+    """Oracle: `dnalm.annotation.labels` on reading frames of random sequence."""
     genome = genome_of(random_text(np.random.default_rng(3), 6000), code=1)
     orfs = find_orfs(genome.codes, 1, 60)
     atg = (orfs.codon == 14) & ~orfs.partial

@@ -9,8 +9,8 @@ from Bio.Seq import Seq
 from helpers.genomes import genome_of
 from helpers.structures import feature_rows, planted_introns
 
-from dnalm.io.annotation import coding_sequences, features_table, read_gff3
-from dnalm.io.transcripts import coding_codes, coding_places, intron_kinds, read_transcripts, structure_keys
+from dnalm.annotation.features import coding_sequences, features_table, read_gff3
+from dnalm.annotation.transcripts import coding_codes, coding_places, intron_kinds, read_transcripts, structure_keys
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
 
 #: A gene of three exons with introns of 20 bases, phases 0, 2, 1 as GFF3 has them.

@@ -9,7 +9,7 @@ import pytest
 from helpers.genomes import genome_of
 from helpers.models import random_codes, small_model
 
-from dnalm.io.composite import merge_genomes
+from dnalm.genomes.composite import merge_genomes
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_json, write_parquet
 from dnalm.sequence.splits import SPLITS

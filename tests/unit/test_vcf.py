@@ -16,13 +16,14 @@ from helpers.variants import COLUMNS, FORMAT, read_all, record, vcf_text, write_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnalm.contigs.names import read_aliases
 from dnalm.errors import InputError
-from dnalm.io import vcf, vcf_alleles
-from dnalm.io.contig_names import read_aliases
 from dnalm.io.fasta import Genome
-from dnalm.io.vcf import open_variants
-from dnalm.io.vcf_text import _all_records, _columns, _Rejected, line_blocks, read_records
 from dnalm.sequence.alphabet import decode
+from dnalm.variant_files import alleles as vcf_alleles
+from dnalm.variant_files import reader as vcf
+from dnalm.variant_files.lines import _all_records, _columns, _Rejected, line_blocks, read_records
+from dnalm.variant_files.reader import open_variants
 
 
 def alleles_of(tmp_path, *records, **options):
@@ -387,7 +388,7 @@ def test_blocks_are_lines(tmp_path_factory, lines, block, end):
     content = "\n".join(lines) + ("\n" if end and lines else "")
     path.write_bytes(content.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dnalm.io.vcf_text._BLOCK", block)
+        patch.setattr("dnalm.variant_files.lines._BLOCK", block)
         found = [(first + i, line) for first, part in line_blocks(path) for i, line in enumerate(part)]
     whole = [line.rstrip("\r") for line in content.split("\n")]
     whole = whole[:-1] if content.endswith("\n") or not content else whole
@@ -401,8 +402,8 @@ import resource, sys
 import numpy as np
 sys.path[:0] = [{tests!r}, {scripts!r}]
 from helpers.genomes import genome_of
-from dnalm.io.vcf import open_variants
-from dnalm.io.vcf_write import InfoField, VariantWriter
+from dnalm.variant_files.reader import open_variants
+from dnalm.variant_files.writer import InfoField, VariantWriter
 genome = genome_of("ACGT" * 50_000)
 def run(path):
     file = open_variants(path, genome)

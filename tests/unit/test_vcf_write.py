@@ -11,9 +11,9 @@ from helpers.variants import COLUMNS, FORMAT, accepted, body_of, read_all, recor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnalm.io import vcf_sort, vcf_write
 from dnalm.io.fasta import Genome
-from dnalm.io.vcf_write import InfoField, VariantWriter
+from dnalm.variant_files import sorting, writer
+from dnalm.variant_files.writer import InfoField, VariantWriter
 
 SCORE = InfoField("DNALM_LLR", 'score "of" the model')
 
@@ -140,7 +140,7 @@ def test_contigs_are_defined_as_the_records_call_them(tmp_path):
 
 
 def test_names_beyond_the_limit_are_not_defined(tmp_path, monkeypatch):
-    monkeypatch.setattr(vcf_write, "NAMES_DEFINED", 3)
+    monkeypatch.setattr(writer, "NAMES_DEFINED", 3)
     path = rewritten(tmp_path, [record(f"x{i}") for i in range(10)], size=2)
     assert sum("ID=x" in line for line in header_of(path)) == 3
     assert len(accepted(path)) == 10
@@ -195,8 +195,8 @@ UNSORTED = [("c1", 5), ("c0", 9), ("c0", 2), ("x", 3), ("c1", 2), ("c0", 2), ("x
 @pytest.mark.parametrize("size", [1, 3, 100])
 @pytest.mark.parametrize("run", [1, 2, 1000])
 def test_records_that_are_not_sorted_are_sorted_and_say_their_line(tmp_path, size, run, monkeypatch, caplog):
-    monkeypatch.setattr(vcf_sort, "RUN_RECORDS", run)
-    monkeypatch.setattr(vcf_sort, "MERGED", 2)
+    monkeypatch.setattr(sorting, "RUN_RECORDS", run)
+    monkeypatch.setattr(sorting, "MERGED", 2)
     rows = [record(c, p, info=f"I={i};DNALM_LINE=77", rest="GT\t0/1") for i, (c, p) in enumerate(UNSORTED)]
     rows.insert(3, "no record")
     path = rewritten(tmp_path, rows, size=size, samples=["s"])
@@ -279,8 +279,8 @@ def test_the_index_finds_records(tmp_path):
 
 
 def test_equal_records_keep_their_order_through_many_merges(tmp_path, monkeypatch):
-    monkeypatch.setattr(vcf_sort, "RUN_RECORDS", 1)
-    monkeypatch.setattr(vcf_sort, "MERGED", 2)
+    monkeypatch.setattr(sorting, "RUN_RECORDS", 1)
+    monkeypatch.setattr(sorting, "MERGED", 2)
     path = rewritten(tmp_path, [record(pos=50), *(record(name=f"id{i}") for i in range(9))])
     assert [line.split("\t")[2] for line in body_of(path)] == [*(f"id{i}" for i in range(9)), "."]
 

@@ -8,9 +8,9 @@ import yaml
 from Bio import SeqIO
 from helpers.workflow import checkout, planned, snakemake
 
-from dnalm.io.annotation import features_table, read_gff3
+from dnalm.annotation.features import features_table, read_gff3
+from dnalm.annotation.transcripts import coding_codes, read_transcripts
 from dnalm.io.fasta import load_genome
-from dnalm.io.transcripts import coding_codes, read_transcripts
 from dnalm.sequence.genetic_code import translate
 
 STUDY = "tests/config/introns.yaml"

@@ -88,13 +88,13 @@ def test_the_language_model_is_a_feature_and_fine_tuned(project):
     assert not state.exists() or not any(state.iterdir())
 
 
-@pytest.mark.parametrize("study", ["brca1", "tb_resistance", "brca1_language", "tb_language"])
+@pytest.mark.parametrize("study", ["brca1_language", "tb_language"])
 def test_shipped_studies_are_whole(project, study):
     jobs = planned(snakemake(project, "--configfile", f"config/{study}.yaml", "-n"))
     assert {"labelled_variants", "figure_labelled", "report", "pretrain"} <= jobs
 
 
-@pytest.mark.parametrize("study", ["clinvar_brca1", "mitochondria"])
+@pytest.mark.parametrize("study", ["brca1", "tb_resistance", "clinvar_brca1", "mitochondria"])
 def test_disease_studies_need_no_language_model(project, study):
     jobs = planned(snakemake(project, "--configfile", f"config/{study}.yaml", "-n"))
     assert {"labelled_variants", "figure_labelled", "report"} <= jobs and "pretrain" not in jobs

@@ -13,9 +13,9 @@ from helpers.workflow import checkout, planned, sha256, snakemake
 from dnalm.genefinder.finder import read
 from dnalm.genefinder.learning import learn
 from dnalm.genefinder.lessons import lesson_of
+from dnalm.genomes.build import build_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 
 LEARNING = {"splits", "windows", "pretrain", "finetune", "predict_genes", "evaluate_pretrain", "results_table"}
 

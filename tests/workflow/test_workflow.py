@@ -25,7 +25,7 @@ def finished(tmp_path_factory):
     folder = checkout(tmp_path_factory.mktemp("project"))
     (folder / ".venv" / "bin" / ".installed").touch()
     process = start(folder, "make", "run", f"CONFIG={TINY}")
-    text = process.communicate(timeout=500)[0]
+    text = process.communicate(timeout=900)[0]
     assert process.returncode == 0, text[-5000:]
     return folder
 

@@ -123,7 +123,7 @@ if FIND_GENES:
         benchmark:
             benchmark_of("write_genes/{genome}")
         params:
-            code=code_digest("io/genes.py"),
+            code=code_digest("annotation/called_genes.py"),
         threads: 1
         resources:
             mem_mb=1000,

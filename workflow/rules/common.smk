@@ -111,20 +111,26 @@ def benchmark_of(rule):
 
 
 @functools.cache
+def imported_by(module):
+    """Files of dnalm that a module (path below the library) names in its own imports."""
+    found = []
+    for node in ast.walk(ast.parse((LIBRARY / module).read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dnalm"):
+            base = pathlib.PurePosixPath(*node.module.split(".")[1:])
+            paths = (f"{base}.py", *(f"{base}/{alias.name}.py" for alias in node.names))
+            found += [path for path in paths if (LIBRARY / path).is_file()]
+    return found
+
+
+@functools.cache
 def imports_of(module):
-    """Files of dnalm that a module (path below the library) imports, itself included, through all levels."""
+    """Files of dnalm that a module imports, itself included, through all levels."""
     found, queue = set(), [module]
     while queue:
         name = queue.pop()
-        if name in found:
-            continue
-        found.add(name)
-        for node in ast.walk(ast.parse((LIBRARY / name).read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dnalm"):
-                base = pathlib.PurePosixPath(*node.module.split(".")[1:])
-                for path in (f"{base}.py", *(f"{base}/{alias.name}.py" for alias in node.names)):
-                    if (LIBRARY / path).is_file():
-                        queue.append(path)
+        if name not in found:
+            found.add(name)
+            queue += imported_by(name)
     return sorted(found)
 
 

@@ -49,7 +49,7 @@ if FIND_GENES:
             study=STUDY.study,
             settings=EVALUATE,
             seed=STUDY.seed,
-            code=code_digest("evaluate/genes.py", "evaluate/bases.py", "io/composite.py"),
+            code=code_digest("evaluate/genes.py", "evaluate/bases.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,

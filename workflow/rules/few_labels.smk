@@ -5,7 +5,7 @@ if STUDY.few_labels:
     # Fine-tuning is that of the section annotate, or of its defaults where the study has none.
     FEW_ANNOTATE = {**(ANNOTATE or Annotate().model_dump(mode="json")), "budget_minutes": FEW_LABELS["budget_minutes"]}
     FEW_PRETRAIN = {**PRETRAIN, "budget_minutes": FEW_LABELS["budget_minutes"] * FEW_LABELS["pretrain_share"]}
-    FEW_CODE = code_digest("tasks/few_labels.py", "io/curated.py")
+    FEW_CODE = code_digest("tasks/few_labels.py", "annotation/curated.py")
 
     wildcard_constraints:
         origin="pretrained|pretrained_elsewhere",
@@ -31,7 +31,7 @@ if STUDY.few_labels:
             benchmark_of("few_labels_elsewhere")
         params:
             name="elsewhere",
-            code=code_digest("io/composite.py"),
+            code=code_digest("genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,
@@ -91,7 +91,7 @@ if STUDY.few_labels:
         params:
             neighbours=FEW_LABELS["neighbours"],
             decoder_every=FEW_LABELS["decoder_every"],
-            code=code_digest("io/curated.py"),
+            code=code_digest("annotation/curated.py"),
         threads: 1
         resources:
             mem_mb=1000,

@@ -102,7 +102,7 @@ if FIND_GENES:
         benchmark:
             benchmark_of("figure_gene_precision_recall")
         params:
-            code=code_digest("figures/gene_precision_recall.py", "io/composite.py"),
+            code=code_digest("figures/gene_precision_recall.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=1000,
@@ -132,7 +132,7 @@ if FIND_GENES:
         benchmark:
             benchmark_of("figure_browser")
         params:
-            code=code_digest("figures/browser.py", "io/composite.py"),
+            code=code_digest("figures/browser.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,
@@ -161,7 +161,7 @@ if FIND_GENES:
         benchmark:
             benchmark_of("figure_calibration")
         params:
-            code=code_digest("figures/calibration.py", "io/composite.py"),
+            code=code_digest("figures/calibration.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,

@@ -145,7 +145,7 @@ if STUDY.universal:
             window=PRETRAIN["window"],
             final=True,  # networks learn from the genomes that validate as well
             find=SPLITS["leakage_by"],
-            code=code_digest("sequence/windows.py", "io/fasta.py", "io/annotation.py", *LEAKAGE_CODE),
+            code=code_digest("sequence/windows.py", "io/fasta.py", "annotation/features.py", *LEAKAGE_CODE),
 
     rule fold_blocks:
         input:

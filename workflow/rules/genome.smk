@@ -41,7 +41,7 @@ rule genome:
         "results/genomes/{genome}/benchmarks/genome.tsv"
     params:
         source=lambda wildcards: SOURCES[wildcards.genome],
-        code=code_digest("io/genome.py", "io/fetch.py"),
+        code=code_digest("genomes/build.py", "io/fetch.py"),
     threads: 1
     resources:
         mem_mb=2000,
@@ -71,7 +71,7 @@ if len(GENOMES) > 1:
             benchmark_of("study_genome")
         params:
             name=STUDY.study,
-            code=code_digest("io/composite.py"),
+            code=code_digest("genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,

@@ -106,7 +106,7 @@ if FIND_STRUCTURES:
         benchmark:
             benchmark_of("write_structures/{genome}")
         params:
-            code=code_digest("io/structure_files.py"),
+            code=code_digest("annotation/called_structures.py"),
         threads: 1
         resources:
             mem_mb=1000,
@@ -133,7 +133,7 @@ if FIND_STRUCTURES:
             settings=EVALUATE,
             min_intron=ANNOTATE["min_intron"],
             seed=STUDY.seed,
-            code=code_digest("evaluate/structures.py", "io/composite.py"),
+            code=code_digest("evaluate/structures.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,

@@ -43,7 +43,7 @@ if TARGETS:
         benchmark:
             benchmark_of("write_target_genes/{target}")
         params:
-            code=code_digest("io/genes.py", "io/genbank.py"),
+            code=code_digest("annotation/called_genes.py", "annotation/genbank.py"),
         threads: 1
         resources:
             mem_mb=1000,

@@ -15,7 +15,7 @@ if LABEL_TRACKS:
         params:
             settings=ANNOTATE,
             regions={name: source["region"] for name, source in SOURCES.items() if "region" in source},
-            code=code_digest("io/track_labels.py", "io/fasta.py"),
+            code=code_digest("annotation/track_labels.py", "io/fasta.py"),
         threads: 1
         resources:
             mem_mb=2000,
@@ -97,7 +97,7 @@ if LABEL_TRACKS:
             benchmark_of("predict_tracks")
         params:
             held_out_only=False,
-            code=code_digest("tasks/tracks.py", "io/composite.py"),
+            code=code_digest("tasks/tracks.py", "genomes/composite.py"),
         threads: ANNOTATE["threads"]
         priority: 80
         resources:
@@ -121,7 +121,7 @@ if LABEL_TRACKS:
             benchmark_of("predict_tracks_{twin}")
         params:
             held_out_only=True,
-            code=code_digest("tasks/tracks.py", "io/composite.py"),
+            code=code_digest("tasks/tracks.py", "genomes/composite.py"),
         priority: 10
 
     rule kmer_logistic:
@@ -138,7 +138,7 @@ if LABEL_TRACKS:
         params:
             settings=ANNOTATE,
             seed=STUDY.seed,
-            code=code_digest("baselines/kmer_logistic.py", "tasks/tracks.py", "io/composite.py"),
+            code=code_digest("baselines/kmer_logistic.py", "tasks/tracks.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=4000,
@@ -162,7 +162,7 @@ if LABEL_TRACKS:
             benchmark_of("track_thresholds")
         params:
             settings=ANNOTATE,
-            code=code_digest("evaluate/tracks.py", "io/composite.py"),
+            code=code_digest("evaluate/tracks.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=3000,
@@ -188,7 +188,7 @@ if LABEL_TRACKS:
             benchmark_of("write_tracks/{genome}")
         params:
             settings=ANNOTATE,
-            code=code_digest("tasks/track_calls.py", "io/bed.py", "io/fasta.py"),
+            code=code_digest("tasks/track_calls.py", "annotation/bed.py", "io/fasta.py"),
         threads: 1
         resources:
             mem_mb=2000,
@@ -217,7 +217,7 @@ if LABEL_TRACKS:
             annotate=ANNOTATE,
             settings=EVALUATE,
             seed=STUDY.seed,
-            code=code_digest("evaluate/tracks.py", "io/composite.py"),
+            code=code_digest("evaluate/tracks.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=3000,
@@ -247,7 +247,7 @@ if LABEL_TRACKS:
             benchmark_of("figure_track_precision_recall")
         params:
             annotate=ANNOTATE,
-            code=code_digest("figures/tracks.py", "io/composite.py"),
+            code=code_digest("figures/tracks.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=2000,

@@ -171,7 +171,7 @@ if ZERO_SHOT:
             settings=EVALUATE,
             seed=STUDY.seed,
             final=PRETRAIN["final"],
-            code=code_digest("evaluate/variants.py", "tasks/zero_shot.py", "io/composite.py"),
+            code=code_digest("evaluate/variants.py", "tasks/zero_shot.py", "genomes/composite.py"),
         threads: 1
         resources:
             mem_mb=3000,

@@ -46,7 +46,7 @@ rule windows:
         window=PRETRAIN["window"],
         final=PRETRAIN["final"],
         find=SPLITS["leakage_by"],
-        code=code_digest("sequence/windows.py", "io/fasta.py", "io/annotation.py", *LEAKAGE_CODE),
+        code=code_digest("sequence/windows.py", "io/fasta.py", "annotation/features.py", *LEAKAGE_CODE),
     threads: 1
     resources:
         mem_mb=2000,

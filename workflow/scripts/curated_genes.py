@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dnalm.io.curated import curated_splits
+from dnalm.annotation.curated import curated_splits
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_tsv
 from dnalm.logs import start_log

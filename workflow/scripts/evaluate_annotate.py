@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.labels import gene_labels, genome_cds
 from dnalm.evaluate.bases import evaluate_bases
 from dnalm.evaluate.genes import evaluate_genes
-from dnalm.io.composite import read_calls, read_probabilities
+from dnalm.genomes.composite import read_calls, read_probabilities
 from dnalm.io.fasta import load_genome
-from dnalm.io.labels import gene_labels, genome_cds
 from dnalm.io.tables import write_comparisons, write_metrics
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits, splits_digest

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.labels import genome_cds
 from dnalm.evaluate.few_labels import costs_of, evaluate_few_labels, read_run
 from dnalm.io.fasta import load_genome
-from dnalm.io.labels import genome_cds
 from dnalm.io.tables import write_comparisons, write_metrics, write_tsv
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits, splits_digest

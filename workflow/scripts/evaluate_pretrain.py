@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.labels import gene_labels
 from dnalm.evaluate.language import evaluate_language
 from dnalm.io.fasta import load_genome
-from dnalm.io.labels import gene_labels
 from dnalm.io.tables import read_leakage, write_comparisons, write_metrics
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits, splits_digest

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.transcripts import read_transcripts
 from dnalm.evaluate.structures import evaluate_structures
-from dnalm.io.composite import read_calls
+from dnalm.genomes.composite import read_calls
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_comparisons, write_metrics
-from dnalm.io.transcripts import read_transcripts
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits, splits_digest
 

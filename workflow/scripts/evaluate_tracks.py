@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.track_labels import track_labels
 from dnalm.evaluate.tracks import constant, evaluate_tracks
-from dnalm.io.composite import read_probabilities
+from dnalm.genomes.composite import read_probabilities
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_comparisons, write_metrics
-from dnalm.io.track_labels import track_labels
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits, splits_digest
 

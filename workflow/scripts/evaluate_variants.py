@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dnalm.evaluate.variants import evaluate_saturation
-from dnalm.io.composite import read_calls
+from dnalm.genomes.composite import read_calls
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import read_scores, write_comparisons, write_metrics
 from dnalm.logs import start_log

@@ -7,7 +7,7 @@ import pandas as pd
 from dnalm.evaluate.datasets import read_metrics
 from dnalm.figures.browser import draw_browser
 from dnalm.figures.style import save_figure
-from dnalm.io.composite import read_calls, read_probabilities
+from dnalm.genomes.composite import read_calls, read_probabilities
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import read_scores
 from dnalm.logs import start_log

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.labels import gene_labels, genome_cds
 from dnalm.evaluate.datasets import read_metrics
 from dnalm.figures.calibration import draw_calibration
 from dnalm.figures.style import save_figure
-from dnalm.io.composite import read_calls, read_probabilities
+from dnalm.genomes.composite import read_calls, read_probabilities
 from dnalm.io.fasta import load_genome
-from dnalm.io.labels import gene_labels, genome_cds
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.track_labels import track_labels
 from dnalm.evaluate.datasets import read_metrics
 from dnalm.figures.style import save_figure
 from dnalm.figures.tracks import draw_track_precision_recall
-from dnalm.io.composite import read_probabilities
+from dnalm.genomes.composite import read_probabilities
 from dnalm.io.fasta import load_genome
-from dnalm.io.track_labels import track_labels
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
 

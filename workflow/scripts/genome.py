@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from dnalm.genomes.build import build_genome
 from dnalm.io.fetch import resolve_source
-from dnalm.io.genome import build_genome
 from dnalm.logs import start_log
 
 start_log(snakemake)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.track_labels import require_labels, track_labels
 from dnalm.baselines.kmer_logistic import kmer_logistic
-from dnalm.io.composite import by_genome
+from dnalm.genomes.composite import by_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_scores
-from dnalm.io.track_labels import require_labels, track_labels
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
 from dnalm.tasks.track_calls import cut_out, held_out

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dnalm.io.composite import by_genome
+from dnalm.genomes.composite import by_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet
 from dnalm.logs import start_log

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dnalm.io.composite import by_genome
+from dnalm.genomes.composite import by_genome
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_scores
 from dnalm.logs import start_log

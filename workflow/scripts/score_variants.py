@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dnalm.io.contig_names import read_aliases
+from dnalm.contigs.names import read_aliases
 from dnalm.io.fasta import load_genome
 from dnalm.io.fetch import downloaded_file, find_file
 from dnalm.io.remote import local_name

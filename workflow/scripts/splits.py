@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dnalm.io.annotation import features_table
+from dnalm.annotation.features import features_table
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_tsv
 from dnalm.logs import start_log

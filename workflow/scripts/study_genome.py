@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dnalm.io.composite import merge_genomes
+from dnalm.genomes.composite import merge_genomes
 from dnalm.logs import start_log
 
 start_log(snakemake)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.track_labels import gather_intervals, track_labels
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet
-from dnalm.io.track_labels import gather_intervals, track_labels
 from dnalm.logs import start_log
 
 start_log(snakemake)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.track_labels import track_labels
 from dnalm.evaluate.tracks import constant
-from dnalm.io.composite import read_probabilities
+from dnalm.genomes.composite import read_probabilities
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_json
-from dnalm.io.track_labels import track_labels
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
 from dnalm.tasks.track_calls import choose_thresholds

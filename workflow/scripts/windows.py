@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dnalm.io.annotation import rna_genes
+from dnalm.annotation.features import rna_genes
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet, write_tsv
 from dnalm.logs import start_log
@@ -18,7 +18,7 @@ folder = Path(snakemake.input[0]).parent
 genome, splits = load_genome(folder), read_splits(snakemake.input.splits)
 windows = tile_windows(genome, splits, snakemake.params.window)
 write_parquet(windows, snakemake.output.windows)
-features = pd.read_parquet(folder / "features.parquet")
+features = pd.read_parquet(folder / "features.parquet", columns=["contig", "start", "end", "type"])
 find = {"seeds": find_seeds, "minimap2": align_windows}[snakemake.params.find]
 table = audit(genome, splits, windows, rna_genes(features), snakemake.params.final, find)
 write_tsv(table, snakemake.output.leakage)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.called_genes import write_genes
 from dnalm.io.fasta import load_genome
-from dnalm.io.genes import write_genes
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
 

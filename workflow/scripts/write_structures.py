@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.called_structures import write_structures
 from dnalm.io.fasta import load_genome
-from dnalm.io.structure_files import write_structures
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnalm.annotation.called_genes import write_genes
+from dnalm.annotation.genbank import write_genbank
 from dnalm.io.fasta import load_genome
-from dnalm.io.genbank import write_genbank
-from dnalm.io.genes import write_genes
 from dnalm.logs import start_log
 
 start_log(snakemake)

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from dnalm.io.bed import write_bed, write_bigwig
+from dnalm.annotation.bed import write_bed, write_bigwig
+from dnalm.annotation.track_labels import label_names, lengths_of
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import read_scores
-from dnalm.io.track_labels import label_names, lengths_of
 from dnalm.logs import start_log
 from dnalm.sequence.splits import read_splits
 from dnalm.tasks.track_calls import by_contig, called_table

@@ -220,8 +220,8 @@ class LabelledSet(Source):
     )
     finetune: bool = Field(
         False,
-        description="Also fine-tune the study's language model itself on the labels, in the same folds, beside a twin "
-        "with random weights.",
+        description="Also fine-tune the study's language model itself on the labels, holding out the same groups in "
+        "five folds at most, beside a twin with random weights.",
     )
     finetune_bases: Positive = Field(
         2_000_000, description="Bases that this fine-tuning reads in every fold, both alleles counted, at most."

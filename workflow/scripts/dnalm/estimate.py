@@ -32,6 +32,10 @@ ANNOTATE_JOBS = {
     "genes": ("finetune", "predict_genes"), "structures": ("finetune", "predict_structures"),
     "tracks": ("finetune_tracks", "predict_tracks"),
 }  # fmt: skip
+#: The stages before training read the sequence in pieces (`make bench-genomes`): bytes of building a genome directory,
+#: and of the search for leakage, whose index of training blocks is full at some ten megabases: by base up to its size,
+#: and by base of the whole genome.
+STREAMED, INDEX_BYTES, INDEX_FULL, WINDOW_BYTES = 2e8, 60, 6e8, 0.6
 #: Bytes per base of a genome in arrays that are as long as it: in rules that look at sequence and features alone, and
 #: while genes are decoded (class and codon-position log-odds, labels, candidates), of which labels are of all genomes.
 SEQUENCE_BYTES, DECODING_BYTES, LABEL_BYTES = 100, 320, 25
@@ -147,6 +151,8 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
     """All rules of a study but figures and report, from what `dnalm.speed.measure` measured."""
     start, cost = speed.start, speed.per_base
     plain = speed.memory["without"] + SEQUENCE_BYTES * size.bases
+    streamed = speed.memory["without"] + STREAMED
+    searched = streamed + min(INDEX_BYTES * size.bases, INDEX_FULL) + WINDOW_BYTES * size.bases
     reading = speed.reading_memory(size.train)
     index = start["with"] + cost["index"] * size.train
     p = study.pretrain
@@ -158,8 +164,10 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
     weights = 4.0 * speed.weights["pretrain"]
     counting, scores = index + cost["baselines"] * size.bases, 4.0 * size.held_out
     return [
-        Job("genome", "genome", start["without"] + cost["genome"] * size.bases, plain, 1.4 * size.bases),
-        Job("windows", "splits, windows", 2 * start["without"] + cost["audit"] * size.bases, plain, 0, ("genome",)),
+        Job("genome", "genome", start["without"] + cost["genome"] * size.bases, streamed, 1.4 * size.bases),
+        Job(
+            "windows", "splits, windows", 2 * start["without"] + cost["audit"] * size.bases, searched, 0, ("genome",),
+        ),
         Job(
             "pretrain", "pretrain", training, speed.training_memory("pretrain", size.train), weights + size.train,
             ("splits, windows",), p.threads, 100,

@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dnalm.annotation.features import features_table
 from dnalm.baselines.augustus import augustus_genes
 from dnalm.baselines.finders import pyrodigal_genes
 from dnalm.baselines.flanks import FLANKS
 from dnalm.baselines.language import FIT_BASES, language_baselines
 from dnalm.baselines.markov import ORDERS, REPORTED
 from dnalm.config import Study
-from dnalm.io.annotation import features_table
+from dnalm.genomes.build import build_genome
+from dnalm.genomes.sequence_files import write_fasta
 from dnalm.io.fasta import Genome
 from dnalm.io.fetch import LocalGenome
-from dnalm.io.genome import build_genome
-from dnalm.io.sequence_files import write_fasta
 from dnalm.models.backbone import Backbone
 from dnalm.models.heads import CLASSES, STRUCTURES, GeneModel
 from dnalm.models.memory import VALUES, index_bytes
@@ -54,7 +54,7 @@ class Speed:
     per base of each kind of work. ``memory``: bytes of both kinds of rule when they start, and the peak of each
     training with ``remembered`` bases in the n-gram memory. ``weights``: numbers of weights. ``columns``: numbers per
     base in the score files of the Markov ``orders`` and of the gene ``classes``. ``validation``: bases that are looked
-    at in one validation.
+    at in one validation. ``table``: bytes of the n-gram memory where the study fixes its size.
     """
 
     start: dict[str, float] = field(default_factory=dict)
@@ -64,18 +64,19 @@ class Speed:
     columns: dict[str, int] = field(default_factory=dict)
     validation: dict[str, int] = field(default_factory=dict)
     remembered: int = 0
+    table: int = 0
 
     def training_memory(self, stage: str, train: int) -> float:
-        """Peak memory of a training with ``train`` bases in the n-gram memory."""
-        return self.memory[stage] + index_bytes(train) - index_bytes(self.remembered)
+        """Peak memory of a training with ``train`` bases in the n-gram memory; a table is as large when measured."""
+        return self.memory[stage] + (0 if self.table else index_bytes(train) - index_bytes(self.remembered))
 
     def reading_memory(self, train: int) -> float:
         """Memory of a rule that has loaded a model of ``train`` training bases."""
-        return self.memory["with"] + index_bytes(train)
+        return self.memory["with"] + (self.table or index_bytes(train))
 
     def counting_memory(self, train: int, validation: int, test: int) -> float:
-        """Peak memory of the counting baselines."""
-        return self.reading_memory(train) + counting_bytes(train, validation, test)
+        """Peak memory of the counting baselines, whose index is always exact."""
+        return self.memory["with"] + index_bytes(train) + counting_bytes(train, validation, test)
 
 
 def measure(study: Study, size, seconds: float = 1.0) -> Speed:
@@ -89,6 +90,7 @@ def measure(study: Study, size, seconds: float = 1.0) -> Speed:
         How long each training runs.
     """
     speed = Speed(
+        table=2**20 * (study.pretrain.memory_megabytes or 0),
         columns={"orders": 2 * len(REPORTED), "classes": len(CLASSES)},
         validation={
             "pretrain": VALIDATION_POSITIONS if is_masked(study) else VALIDATION_BASES,

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.features import features_table, read_gff3
+from dnalm.annotation.transcripts import read_transcripts
 from dnalm.errors import InputError
-from dnalm.io.annotation import features_table, read_gff3
-from dnalm.io.transcripts import read_transcripts
 from dnalm.sequence.alphabet import decode as letters
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ INSTALL = "Install it (Debian: apt-get install augustus; conda: bioconda's augus
 
 
 def augustus_genes(genome, species: str, contigs=None) -> pd.DataFrame:
-    """Genes that AUGUSTUS calls with the model of a ``species``: the columns of `dnalm.io.transcripts` and ``score``.
+    """Genes by AUGUSTUS with the model of a ``species``: the columns of `dnalm.annotation.transcripts` and ``score``.
 
     The score is the posterior probability that AUGUSTUS gives a transcript. ``contigs`` limits it to some contigs.
 

@@ -8,7 +8,7 @@ decoder and its fit on validation blocks are shared: the comparison is about wha
 
 import numpy as np
 
-from dnalm.io.labels import GeneLabels
+from dnalm.annotation.labels import GeneLabels
 from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.kmers import kmer_index
 

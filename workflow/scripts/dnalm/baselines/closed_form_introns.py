@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dnalm.annotation.transcript_labels import CODING, TranscriptLabels
 from dnalm.baselines.branch_point import BranchPoint, branch_point
 from dnalm.baselines.closed_form import coding_gain, score_coding
-from dnalm.io.transcript_labels import CODING, TranscriptLabels
 from dnalm.sequence.gene_structure import CLASSES, SITES, class_index
 from dnalm.sequence.start_context import PSEUDO, earlier_starts, site_matrix, site_scores
 

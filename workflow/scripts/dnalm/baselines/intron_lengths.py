@@ -12,7 +12,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from dnalm.io.transcripts import CHOSEN
+from dnalm.annotation.transcripts import CHOSEN
 from dnalm.sequence.gene_structure import Lengths
 
 log = logging.getLogger(__name__)

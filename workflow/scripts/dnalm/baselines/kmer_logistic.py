@@ -18,7 +18,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from dnalm.io.track_labels import TrackLabels
+from dnalm.annotation.track_labels import TrackLabels
 from dnalm.sequence.kmers import kmer_index
 from dnalm.sequence.splits import split_intervals
 

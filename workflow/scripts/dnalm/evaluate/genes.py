@@ -10,9 +10,10 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.labels import whole_genes
 from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
-from dnalm.io.labels import whole_genes
+from dnalm.sequence.end_to_end import laid, owner
 from dnalm.sequence.splits import blocks_of, place_in
 
 
@@ -64,24 +65,17 @@ class GeneTruth:
 
 def unit_table(blocks: pd.DataFrame, unit: int) -> pd.DataFrame:
     """Bootstrap units of the blocks: contig, start, end."""
-    parts = []
-    for b in blocks.itertuples(index=False):
-        pieces = units_of(np.array([[b.start, b.end]]), unit)
-        parts.append(pd.DataFrame({"contig": b.contig, "start": pieces[:, 0], "end": pieces[:, 1]}))
-    return pd.concat(parts, ignore_index=True)
+    spans = blocks[["start", "end"]].to_numpy()
+    counts = np.maximum(1, np.round((spans[:, 1] - spans[:, 0]) / unit).astype(np.int64))
+    pieces = units_of(spans, unit)
+    contigs = blocks["contig"].to_numpy().repeat(counts)
+    return pd.DataFrame({"contig": contigs, "start": pieces[:, 0], "end": pieces[:, 1]})
 
 
 def unit_of(table: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
-    """Number of the unit that the middle of each row lies in."""
-    middle = ((table["start"] + table["end"]) // 2).to_numpy()
-    slot = np.zeros(len(table), dtype=np.int64)
-    contig = table["contig"].to_numpy()
-    for name, mine in units.groupby("contig", sort=False):
-        mine, here = mine.sort_values("start"), np.flatnonzero(contig == name)
-        place = np.searchsorted(mine["start"].to_numpy(), middle[here], side="right") - 1
-        inside = (place >= 0) & (middle[here] < mine["end"].to_numpy()[place])
-        slot[here[inside]] = mine.index.to_numpy()[place[inside]]
-    return slot
+    """Number of the unit that the middle of each row lies in, 0 where it lies in none."""
+    places, spans = laid(table, units)
+    return np.maximum(owner(spans, (places[0] + places[1]) // 2), 0)
 
 
 def over(numerator, *denominators):

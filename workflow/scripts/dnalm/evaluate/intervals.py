@@ -42,7 +42,11 @@ def bootstrap(statistic, sums: np.ndarray, weights: np.ndarray) -> tuple[float, 
     value = float(statistic(sums.sum(0)))
     if np.count_nonzero(sums.any(axis=1)) < 2:  # all of it lies in one unit: nothing to resample
         return value, float("nan"), float("nan")
-    drawn = statistic(weights @ sums)
+    return corrected(value, statistic(weights @ sums))
+
+
+def corrected(value: float, drawn: np.ndarray) -> tuple[float, float, float]:
+    """A value and the bias-corrected 95 % interval of its draws (n,), NaN among which are left out."""
     drawn = drawn[~np.isnan(drawn)]
     if not len(drawn) or np.isnan(value):
         return value, float("nan"), float("nan")

@@ -20,7 +20,7 @@ import pandas as pd
 
 from dnalm.evaluate.bases import bin_sums, calibration_error
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio
-from dnalm.evaluate.ranking import Auroc, AveragePrecision, difference, interval
+from dnalm.evaluate.ranking import AveragePrecision, auroc, difference, interval
 
 #: Variants of each label that a stratum needs.
 LEAST = 5
@@ -153,7 +153,7 @@ def evaluate_labelled(table: pd.DataFrame, scores: dict, fitted: dict, settings:
 def ranking(score, label, unit, units: int, group=None) -> dict:
     """Statistics of a ranking: the AUROC, and without groups the area under the precision-recall curve."""
     levels = len(score) + 1  # small tables: no two scores are made alike
-    out = {"auroc": Kept(Auroc(score, label, unit, units, group, levels))}
+    out = {"auroc": Kept(auroc(score, label, unit, units, group, levels))}
     return out if group is not None else out | {"auprc": Kept(AveragePrecision(score, label, unit, units, levels))}
 
 

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.features import rna_genes
+from dnalm.annotation.labels import GeneLabels
 from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
-from dnalm.io.annotation import rna_genes
-from dnalm.io.labels import GeneLabels
 from dnalm.io.tables import read_scores
 from dnalm.sequence.alphabet import MASK_BIT
 from dnalm.sequence.splits import split_intervals

@@ -4,7 +4,8 @@ Ranks are not sums over units, but the area under the ROC curve (AUROC) is a rat
 be the number of pairs of a positive in unit u and a negative in unit v that stand in the right order, a tie counting
 half (Mann and Whitney 1947), and A[u, v] the number of all such pairs. In a draw that takes each unit w times, the
 AUROC is (w M w) / (w A w): M and A are counted once, and a draw costs units squared, however many scores there are.
-Average precision is no such form; its draws go over histograms of the scores.
+Where units are many and scores are few, a draw goes over the scores instead. Average precision is no such form; its
+draws always go over histograms of the scores.
 
 Scores with at most ``levels`` different values are treated exactly. Others are cut at that many quantiles, and two
 scores between the same cuts count as a tie: an AUROC then is off by at most half of the share of pairs that are tied,
@@ -12,8 +13,9 @@ which is about 1 / levels at most.
 """
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from dnalm.evaluate.intervals import bootstrap
+from dnalm.evaluate.intervals import corrected
 
 #: Different values that are told apart.
 LEVELS = 2048
@@ -80,6 +82,50 @@ class Auroc:
         return np.divide(_form(weights, self.right), pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
 
 
+class AurocByScore:
+    """What `Auroc` is, for many units: memory and the time of a draw grow with the scores, not with pairs of units."""
+
+    def __init__(self, scores, positive, unit, units: int, group=None, levels: int = LEVELS):
+        scores, positive, unit = np.asarray(scores), np.asarray(positive, dtype=bool), np.asarray(unit)
+        level, self.first = np.zeros(len(scores), dtype=np.int64), [0]  # the first level of every group, and the end
+        for rows in _rows_of(group, len(scores)):
+            level[rows] = levels_of(scores[rows], levels) + self.first[-1]
+            self.first.append(int(level[rows].max(initial=-1)) + 1)
+        self.counts = by_level(level, positive, unit, units)
+        self.filled = np.bincount(unit, minlength=units) > 0
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """The AUROC (...) of draws (..., units); NaN without a pair."""
+        return _in_parts(self._of, weights)
+
+    def _of(self, weights: np.ndarray) -> np.ndarray:
+        above, below = (count @ weights.T for count in self.counts)  # (levels, draws), group after group
+        lower, higher = (np.concatenate([np.zeros((1, len(weights))), c.cumsum(axis=0)]) for c in (below, above))
+        before = np.repeat(lower[self.first[:-1]], np.diff(self.first), axis=0)  # negatives of the groups before
+        right = (above * (lower[1:] - below / 2 - before)).sum(0)
+        pairs = (np.diff(higher[self.first], axis=0) * np.diff(lower[self.first], axis=0)).sum(0)
+        return np.divide(right, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+
+
+def auroc(scores, positive, unit, units: int, group=None, levels: int = LEVELS):
+    """`Auroc` or `AurocByScore`, whichever is smaller; the values are the same."""
+    kind = Auroc if units**2 <= max(len(scores), 10_000) else AurocByScore
+    return kind(scores, positive, unit, units, group, levels)
+
+
+def by_level(level, positive, unit, units: int) -> tuple[csr_array, csr_array]:
+    """How many positives, and how many negatives, each unit has at each level: two sparse (levels, units)."""
+    shape = int(level.max(initial=-1)) + 1, units
+    return tuple(csr_array((np.ones(m.sum()), (level[m], unit[m])), shape=shape) for m in (positive, ~positive))
+
+
+def _in_parts(statistic, weights: np.ndarray) -> np.ndarray:
+    """Values (...) of draws (..., units), some draws at a time."""
+    rows = np.reshape(weights, (-1, np.shape(weights)[-1]))
+    parts = [statistic(rows[i : i + AT_ONCE]) for i in range(0, len(rows), AT_ONCE)]
+    return np.concatenate(parts).reshape(np.shape(weights)[:-1])
+
+
 def _rows_of(group, count: int):
     """Indices of the rows of each group."""
     if group is None:
@@ -101,29 +147,34 @@ class AveragePrecision:
 
     def __init__(self, scores, positive, unit, units: int, levels: int = LEVELS):
         positive, unit = np.asarray(positive, dtype=bool), np.asarray(unit)
-        self.counts = histograms(levels_of(scores, levels), positive, unit, units)[:, :, ::-1]
+        level = levels_of(scores, levels)
+        self.counts = by_level(level.max(initial=0) - level, positive, unit, units)  # the highest score first
         self.filled = np.bincount(unit, minlength=units) > 0
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """Average precision (...) of draws (..., units); NaN without a positive."""
-        rows = np.reshape(weights, (-1, np.shape(weights)[-1]))
-        parts = [self._of(rows[i : i + AT_ONCE]) for i in range(0, len(rows), AT_ONCE)]
-        return np.concatenate(parts).reshape(np.shape(weights)[:-1])
+        return _in_parts(self._of, weights)
 
     def _of(self, weights: np.ndarray) -> np.ndarray:
-        right, wrong = weights @ self.counts[0], weights @ self.counts[1]
-        found = right.cumsum(axis=1)
-        precision = found / np.maximum(found + wrong.cumsum(axis=1), 1e-12)  # 0 above the first score of the draw
-        total = found[:, -1]
-        return np.divide((precision * right).sum(1), total, out=np.full(len(total), np.nan), where=total > 0)
+        right, wrong = (count @ weights.T for count in self.counts)
+        found = right.cumsum(axis=0)
+        precision = found / np.maximum(found + wrong.cumsum(axis=0), 1e-12)  # 0 above the first score of the draw
+        total = found[-1]
+        return np.divide((precision * right).sum(0), total, out=np.full(len(total), np.nan), where=total > 0)
 
 
 def interval(statistic, weights: np.ndarray) -> tuple[float, float, float]:
-    """Value and 95 % interval of an `Auroc` or `AveragePrecision`; ``weights`` (draws, units) as of `draws_of`."""
-    return bootstrap(statistic, np.diag(statistic.filled.astype(np.float64)), weights)
+    """Value and 95 % interval of a statistic of this module; ``weights`` (draws, units) as of `draws_of`."""
+    return _interval(statistic, statistic.filled, weights)
 
 
 def difference(a, b, weights: np.ndarray) -> tuple[float, float, float]:
     """Difference a - b of two statistics of the same units and its 95 % interval; both are resampled together."""
-    filled = np.diag((a.filled | b.filled).astype(np.float64))
-    return bootstrap(lambda drawn: a(drawn) - b(drawn), filled, weights)
+    return _interval(lambda drawn: a(drawn) - b(drawn), a.filled | b.filled, weights)
+
+
+def _interval(statistic, filled: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+    value = float(statistic(filled.astype(np.float64)))
+    if np.count_nonzero(filled) < 2:  # all of it lies in one unit: nothing to resample
+        return value, float("nan"), float("nan")
+    return corrected(value, statistic(weights))

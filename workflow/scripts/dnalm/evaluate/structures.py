@@ -10,11 +10,12 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.transcript_labels import excluded_rows
+from dnalm.annotation.transcripts import ALTERNATIVE, CHOSEN
 from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.genes import metric_rows, over, unit_of, unit_table
 from dnalm.evaluate.intervals import draws_of
-from dnalm.io.transcript_labels import excluded_spans
-from dnalm.io.transcripts import ALTERNATIVE, CHOSEN
+from dnalm.sequence.end_to_end import covers, laid, owner
 from dnalm.sequence.splits import blocks_of
 from dnalm.tasks.structure_truth import StructureTruth, coding_exons
 
@@ -23,34 +24,30 @@ LEVELS = ("base", "exon", "gene")
 RATIOS = {"sensitivity": over((2, 1), 0), "precision": over((2, 1), 1), "f1": over((2, 2), 0, 1)}
 
 
-def covered(table: pd.DataFrame, length: int) -> np.ndarray:
-    """Bool (length, 2): coding bases of transcripts of one contig on the forward and on the reverse strand."""
-    out = np.zeros((length, 2), dtype=bool)
-    for exon in coding_exons(table).itertuples(index=False):
-        out[exon.start : exon.end, int(exon.strand == "-")] = True
-    return out
+def base_sums(transcripts: pd.DataFrame, calls: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
+    """Per unit: coding bases, called bases, bases that are both; (units, 3).
 
-
-def base_sums(transcripts: pd.DataFrame, calls: pd.DataFrame, units: pd.DataFrame, lengths: dict) -> np.ndarray:
-    """Per unit: coding bases, called bases, bases that are both; (units, 3)."""
-    sums = np.zeros((len(units), 3))
-    for contig, mine in units.groupby("contig", sort=False):
-        annotated, length = transcripts[transcripts["contig"] == contig], lengths[contig]
-        called = covered(calls[calls["contig"] == contig], length)
-        true = covered(annotated[annotated["role"] == CHOSEN], length)
-        known = ~(covered(annotated[annotated["role"] == ALTERNATIVE], length) & ~true)
-        for side, strand in enumerate("+-"):
-            for start, end in excluded_spans(annotated, strand + "."):
-                known[start:end, side] = False
-        counts = np.stack([a.sum(1) for a in (true & known, called & known, true & called & known)], axis=1)
-        total = np.concatenate([np.zeros((1, 3), dtype=np.int64), np.cumsum(counts, axis=0)])
-        sums[mine.index] = total[mine["end"]] - total[mine["start"]]
+    Between two neighbouring ends of intervals nothing changes: stretches are counted, not bases.
+    """
+    sums, roles = np.zeros((len(units), 3)), transcripts["role"]
+    tables = calls, transcripts[roles == CHOSEN], transcripts[roles == ALTERNATIVE]
+    exons = [coding_exons(table) for table in tables]
+    for strand in "+-":
+        mine = [table[(table["strand"] == "-") == (strand == "-")] for table in exons]
+        spans, *sets = laid(units, *mine, excluded_rows(transcripts, strand + "."))
+        edges = np.unique(np.concatenate([edge for both in (spans, *sets) for edge in both]))
+        called, true, other, excluded = (covers(both, edges[:-1]) for both in sets)
+        slot = owner(spans, edges[:-1])
+        counted = (slot >= 0) & (true | ~other) & ~excluded
+        for column, here in enumerate((true, called, true & called)):
+            stretch = here & counted
+            np.add.at(sums[:, column], slot[stretch], np.diff(edges)[stretch])
     return sums
 
 
-def structure_sums(truth: StructureTruth, calls: pd.DataFrame, units: pd.DataFrame, lengths: dict) -> dict:
+def structure_sums(truth: StructureTruth, calls: pd.DataFrame, units: pd.DataFrame) -> dict:
     """Per level, sums over units of (true, called, right); an exon or gene belongs to the unit of its middle."""
-    sums = {"base": base_sums(truth.transcripts, calls, units, lengths)}
+    sums = {"base": base_sums(truth.transcripts, calls, units)}
     for level, judged in truth.judge(calls).items():
         sums[level] = np.zeros((len(units), 3))
         np.add.at(sums[level][:, 0], unit_of(judged.truth, units), 1)
@@ -65,10 +62,9 @@ def evaluate_structures(
 ):
     """Rows of metrics and comparisons: sensitivity, precision and F1 of bases, exons and genes.
 
-    ``finders`` are calls with the columns of `dnalm.io.transcripts` and ``score``, by method; ``n`` of a row is the
-    number of true coding bases, exons or genes.
+    ``finders`` are calls with the columns of `dnalm.annotation.transcripts` and ``score``, by method; ``n`` of a row is
+    the number of true coding bases, exons or genes.
     """
-    lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
     metrics, comparisons = [], []
     for (dataset, own), split in itertools.product(datasets(genome, splits), ("validation", "test")):
         blocks = blocks_of(own, genome, split)
@@ -76,7 +72,7 @@ def evaluate_structures(
             continue
         truth, units = StructureTruth(transcripts, blocks), unit_table(blocks, settings["unit"])
         weights = draws_of(len(units), settings["bootstrap"], seed)
-        sums = {method: structure_sums(truth, calls, units, lengths) for method, calls in finders.items()}
+        sums = {method: structure_sums(truth, calls, units) for method, calls in finders.items()}
         where = {**common, "dataset": dataset, "split": split, "stratum": "all"}
         for level in LEVELS:
             mine = {method: levels[level] for method, levels in sums.items()}

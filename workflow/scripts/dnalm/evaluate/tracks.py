@@ -16,10 +16,10 @@ import itertools
 
 import numpy as np
 
+from dnalm.annotation.track_labels import TrackLabels
 from dnalm.evaluate.bases import f1
 from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
-from dnalm.io.track_labels import TrackLabels
 from dnalm.sequence.splits import SPLITS, split_intervals, split_labels
 from dnalm.tasks.track_calls import call_bases, covered, cut_out, true_runs
 

@@ -13,10 +13,10 @@ import logging
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.labels import genome_cds, whole_genes
 from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import draws_of, units_of
 from dnalm.evaluate.ranking import Auroc, difference, interval
-from dnalm.io.labels import genome_cds, whole_genes
 from dnalm.sequence.genetic_code import genetic_code
 from dnalm.sequence.splits import blocks_of, place_in, split_intervals
 from dnalm.variants.codon_frames import CodonFrames

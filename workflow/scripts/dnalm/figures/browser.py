@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.patches import Patch, Polygon
 from matplotlib.ticker import MaxNLocator
 
+from dnalm.annotation.features import rna_genes
+from dnalm.annotation.labels import genome_cds, whole_genes
 from dnalm.evaluate.genes import keys
 from dnalm.figures.style import (
     FAINT,
@@ -22,8 +24,6 @@ from dnalm.figures.style import (
     panel_letter,
     pick,
 )
-from dnalm.io.annotation import rna_genes
-from dnalm.io.labels import genome_cds, whole_genes
 from dnalm.sequence.splits import blocks_of
 
 #: Bases of the view, and how far apart the windows lie that it is chosen from.

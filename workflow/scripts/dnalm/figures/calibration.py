@@ -34,9 +34,9 @@ def draw_calibration(genome, splits, labels, cds, probabilities, calls: dict[str
     ----------
     genome : dnalm.io.fasta.Genome
     splits : DataFrame
-    labels : dnalm.io.labels.GeneLabels
+    labels : dnalm.annotation.labels.GeneLabels
     cds : DataFrame
-        From `dnalm.io.labels.genome_cds`.
+        From `dnalm.annotation.labels.genome_cds`.
     probabilities : dict of method to (intervals, columns)
         As `dnalm.io.tables.read_scores` gives them, for the model and its twins (which may be missing).
     calls : dict of method to DataFrame

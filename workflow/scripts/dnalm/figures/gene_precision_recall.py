@@ -41,7 +41,7 @@ def draw_gene_precision_recall(genome, splits, cds, calls: dict[str, pd.DataFram
     genome : dnalm.io.fasta.Genome
     splits : DataFrame
     cds : DataFrame
-        From `dnalm.io.labels.genome_cds`.
+        From `dnalm.annotation.labels.genome_cds`.
     calls : dict of method to DataFrame
         Called genes with scores; methods without a curve or without calls may be missing.
     metrics : DataFrame

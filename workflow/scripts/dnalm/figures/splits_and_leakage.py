@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dnalm.annotation.features import rna_genes
 from dnalm.figures.style import (
     FAINT,
     INK,
@@ -16,7 +17,6 @@ from dnalm.figures.style import (
     new_figure,
     panel_letter,
 )
-from dnalm.io.annotation import rna_genes
 
 #: Contigs that get a track of their own, the longest first.
 MAX_TRACKS = 8

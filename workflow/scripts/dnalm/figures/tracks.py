@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.track_labels import TrackLabels
 from dnalm.evaluate.tracks import bins_of
 from dnalm.figures.style import (
     COLUMN,
@@ -18,7 +19,6 @@ from dnalm.figures.style import (
     pick,
     with_interval,
 )
-from dnalm.io.track_labels import TrackLabels
 from dnalm.sequence.splits import split_intervals
 from dnalm.tasks.track_calls import cut_out
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.labels import genome_cds, whole_genes
 from dnalm.genefinder.candidates import Candidates
 from dnalm.genefinder.features import Table
-from dnalm.io.labels import genome_cds, whole_genes
 from dnalm.io.tables import atomic_path
 from dnalm.sequence.orfs import start_key, stop_key
 

@@ -30,7 +30,7 @@ class Genome:
     "Global" positions count through ``codes``. ``contigs`` has the columns contig, length, offset, circular,
     genetic_code, genome. ``digest`` identifies sequence and contig names.
 
-    The genomes of a study are one `Genome` as well (`dnalm.io.composite`): its ``name`` is that of the study, the
+    The genomes of a study are one `Genome` as well (`dnalm.genomes.composite`): its ``name`` is that of the study, the
     column ``genome`` says whose a contig is, and contigs are called as `contig_name` says. Without that column all
     contigs are the genome's own.
     """
@@ -87,6 +87,26 @@ class Genome:
         mine = table[table["genome"].isin(self.names)]
         return mine.assign(contig=contig_name(mine["genome"], mine["contig"])) if self.composite else mine
 
+    def numbers(self, table: pd.DataFrame) -> np.ndarray:
+        """Row of ``contigs`` for every row of a table with the columns genome and contig, all of its genomes: int64.
+
+        Every name is looked up once, and no column of categories becomes one of text.
+
+        Raises
+        ------
+        InputError
+            If there is no such contig.
+        """
+        genomes, contigs = (pd.Categorical(table[name]) for name in ("genome", "contig"))
+        width = max(len(contigs.categories), 1)
+        pairs, own = np.unique(genomes.codes.astype(np.int64) * width + contigs.codes, return_inverse=True)
+        owners, named = genomes.categories[pairs // width], contigs.categories[pairs % width]
+        named = contig_name(owners, named) if self.composite else named
+        found = pd.Index(self.contigs["contig"]).get_indexer(named)
+        if (found < 0).any():
+            raise self._unknown(named[found < 0][0])
+        return found[own].astype(np.int64)
+
     @functools.cached_property
     def _rows(self) -> dict[str, tuple[int, int, bool]]:
         """(offset, length, circular) by contig; a look at the table itself takes long where there are 100,000."""
@@ -95,8 +115,11 @@ class Genome:
 
     def _row(self, contig: str) -> tuple[int, int, bool]:
         if contig not in self._rows:
-            raise InputError(f"no contig {contig!r}", self.name, f"Known: {', '.join(self.contigs['contig'][:5])}")
+            raise self._unknown(contig)
         return self._rows[contig]
+
+    def _unknown(self, contig: str) -> InputError:
+        return InputError(f"no contig {contig!r}", self.name, f"Known: {', '.join(self.contigs['contig'][:5])}")
 
     def offset(self, contig: str) -> int:
         """Global position of the first base of a contig."""

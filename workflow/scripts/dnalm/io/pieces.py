@@ -143,7 +143,7 @@ def measured(pieces: Pieces, lengths: dict[str, int]) -> Iterator[tuple[str, byt
 
 
 def chosen(pieces: Pieces, selection, role_of) -> Iterator[tuple[str, bytes]]:
-    """The stream without the contigs that a `dnalm.io.contig_selection.Selection` leaves out.
+    """The stream without the contigs that a `dnalm.contigs.selection.Selection` leaves out.
 
     ``role_of(contig)`` gives the role. No more of a contig is held back than ``selection.min_length`` bases.
     """

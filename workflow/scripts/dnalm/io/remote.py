@@ -47,8 +47,12 @@ def kind_of(source: dict) -> str | None:
 
 
 def own_name(source: dict) -> bool:
-    """Whether ``file`` of an ncbi genome is NCBI's own name of it, so that a download gives the very file."""
-    return Path(source["file"]).name.startswith(source["ncbi"])
+    """Whether ``file`` of an ncbi genome is NCBI's own name of it, so that a download gives the very file.
+
+    Of a single record Entrez sends plain GenBank and nothing else.
+    """
+    name = Path(source["file"]).name
+    return name.startswith(source["ncbi"]) and (bool(ASSEMBLY.fullmatch(source["ncbi"])) or name.endswith(GENBANK))
 
 
 def wanted_format(source: dict) -> str:

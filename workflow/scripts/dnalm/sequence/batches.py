@@ -42,33 +42,72 @@ def cut(genome, starts, length: int, anchor: int | None = None, spans: np.ndarra
     outside of its span (``spans``: first base and last base + 1, (batch, 2)) before it is wrapped is padding too.
     """
     starts = np.asarray(starts, dtype=np.int64)
-    stored, offsets, sizes, circular = genome.arrays
-    base = starts + (length // 2 if anchor is None else anchor)
-    contig = np.searchsorted(offsets, np.clip(base, 0, len(stored) - 1), side="right") - 1
     inside = np.broadcast_to(EVERYWHERE, (len(starts), 2)) if spans is None else np.asarray(spans, dtype=np.int64)
-    codes = np.full((len(starts), length), N, dtype=np.uint8)
-    positions = np.full((len(starts), length), -1, dtype=np.int64)
-    soft = np.zeros((len(starts), length), dtype=bool)
-    _fill(stored, starts, offsets[contig], sizes[contig], circular[contig], inside, codes, positions, soft)
+    codes = np.empty((len(starts), length), dtype=np.uint8)
+    positions, soft = np.empty(codes.shape, dtype=np.int64), np.empty(codes.shape, dtype=np.bool_)
+    within = np.clip(starts + (length // 2 if anchor is None else anchor), 0, len(genome.arrays[0]) - 1)
+    _fill(*genome.arrays, starts, within, inside, codes, positions, soft)
     return Batch(genome.digest, codes, positions, soft)
 
 
 @njit(cache=True)
-def _fill(stored, starts, first, size, circular, spans, codes, positions, soft):
-    """Write what the windows hold into the three arrays of padding."""
+def _fill(stored, offsets, sizes, circular, starts, within, spans, codes, positions, soft):
+    """Write windows, each of the contig of a base ``within`` it, and their padding into the last three arrays."""
     count, length = codes.shape
     for w in range(count):
-        for i in range(length):
-            place = starts[w] + i
-            if place < spans[w, 0] or place >= spans[w, 1]:
-                continue
-            inner = place - first[w]
-            if circular[w] and abs(inner) < size[w] + length:
-                inner %= size[w]
-            if inner < 0 or inner >= size[w]:
-                continue
-            code = stored[first[w] + inner]
-            codes[w, i], soft[w, i], positions[w, i] = code & 7, code & MASK_BIT > 0, first[w] + inner
+        start = starts[w]
+        contig = np.searchsorted(offsets, within[w], side="right") - 1
+        first, last = offsets[contig], offsets[contig] + sizes[contig]
+        if circular[contig] and (start < first or start + length > last):
+            _fill_round(stored, first, last - first, start, spans[w], codes[w], positions[w], soft[w])
+            continue
+        low = min(max(start, first, spans[w, 0]), start + length)
+        high = max(min(start + length, last, spans[w, 1]), low)
+        _pad(codes[w], positions[w], soft[w], 0, low - start)
+        _copy(stored[low:high], low, codes[w, low - start :], positions[w, low - start :], soft[w, low - start :])
+        _pad(codes[w], positions[w], soft[w], high - start, length)
+
+
+@njit(cache=True)
+def _copy(source, place, codes, positions, soft):
+    """Bases that follow one another; without a branch, so that it is compiled to vector instructions."""
+    for i in range(len(source)):
+        codes[i], soft[i], positions[i] = source[i] & 7, source[i] & MASK_BIT > 0, place + i
+
+
+@njit(cache=True)
+def _pad(codes, positions, soft, first, last):
+    for i in range(first, last):
+        codes[i], soft[i], positions[i] = N, False, -1
+
+
+@njit(cache=True)
+def _fill_round(stored, first, size, start, span, codes, positions, soft):
+    """A window that runs over an end of a circular contig of ``size`` bases from ``first`` on."""
+    length = len(codes)
+    _pad(codes, positions, soft, 0, length)
+    for i in range(length):
+        if start + i < span[0] or start + i >= span[1]:
+            continue
+        inner = start + i - first
+        if abs(inner) < size + length:
+            inner %= size
+        if 0 <= inner < size:
+            code = stored[first + inner]
+            codes[i], soft[i], positions[i] = code & 7, code & MASK_BIT > 0, first + inner
+
+
+def with_allele(windows: Batch, row: int, start: int, removed: int, allele: np.ndarray | None, after: int):
+    """One window with another allele at ``start``, where ``removed`` bases make room: codes and positions, (length,).
+
+    ``allele`` holds codes 0..4, or is None for what is there; ``after`` bases follow it. Bases that only the allele has
+    are at position -1; one that replaces as many stands where they stood: a memory leaves its own counts out.
+    """
+    codes, positions = windows.codes[row], windows.positions[row]
+    there, right = slice(start, start + removed), slice(start + removed, start + removed + after)
+    new = codes[there] if allele is None else allele
+    where = positions[there] if len(new) == removed else np.full(len(new), -1)
+    return tuple(np.concatenate([old[:start], part, old[right]]) for old, part in ((codes, new), (positions, where)))
 
 
 def tile(intervals: np.ndarray, stride: int) -> np.ndarray:

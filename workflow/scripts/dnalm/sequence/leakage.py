@@ -151,7 +151,8 @@ class TrainingIndex:
         for start, end in self.intervals:
             count = _seeds(self.codes, start, end, self.step, keys, places, count)
         order = np.argsort(keys[:count], kind="stable")
-        self.keys, self.places = keys[order], places[order]
+        keys = keys[order]  # one after the other: the unsorted keys are gone when the places are sorted
+        self.keys, self.places = keys, places[order]
 
     def search(self, starts, ends) -> pd.DataFrame:
         """Longest ungapped training match of windows [start, end) of the genome, a row each.
@@ -198,25 +199,37 @@ def audit(
     """
     training = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
     held_out = windows[windows["split"].isin(["test"] if final else ["validation", "test"])]
-    held_out = held_out[held_out["genome"].isin(genome.names)].reset_index(drop=True)
-    contigs = genome.contigs.set_index("contig")["offset"]
-    contig = genome.rows(held_out)["contig"]
-    offset = contig.map(contigs).to_numpy(dtype=np.int64)
-    starts, ends = ((held_out[name] + offset).to_numpy() for name in ("start", "end"))
+    held_out = held_out.loc[held_out["genome"].isin(genome.names), COLUMNS[:5]].reset_index(drop=True)
+    _, offsets, *_ = genome.arrays
+    contig = genome.numbers(held_out)
+    starts, ends = (held_out[name].to_numpy(dtype=np.int64) + offsets[contig] for name in ("start", "end"))
     found = find(genome, training, starts, ends)
-    matched = found["matched"].to_numpy() > 0
-    place = np.searchsorted(genome.contigs["offset"].to_numpy(), found["first"].to_numpy(), side="right") - 1
-    begin = genome.contigs["offset"].to_numpy()[place]
-    table = held_out[COLUMNS[:5]].assign(
+    table = held_out.assign(
         matched=found["matched"],
-        share=found["aligned"] / (held_out["end"] - held_out["start"]),
+        share=found["aligned"] / (ends - starts),
         identity=found["matched"] / found["aligned"].clip(lower=1),
-        hit_contig=np.where(matched, genome.contigs["contig"].to_numpy(dtype=object)[place], ""),
-        hit_start=np.where(matched, found["first"] - begin, -1),
-        hit_end=np.where(matched, found["last"] - begin, -1),
-        hit_strand=np.where(matched, np.array(["+", "-"], dtype=object)[found["turned"]], ""),
+        **_places(genome, found),
     )
-    return table.assign(kind=_kinds(table, contig, rna))[COLUMNS]
+    return table.assign(kind=_kinds(table, contig, genome, rna))[COLUMNS]
+
+
+def _places(genome, found: pd.DataFrame) -> dict:
+    """Columns that say where the matches are; text as categories, empty where there is none."""
+    _, offsets, *_ = genome.arrays
+    matched = found["matched"].to_numpy() > 0
+    place = np.where(matched, np.searchsorted(offsets, found["first"].to_numpy(), side="right") - 1, 0)
+    names = pd.Index([*genome.contigs["contig"], ""])
+    return {
+        "hit_contig": _chosen(np.where(matched, place, len(offsets)), names),
+        "hit_start": np.where(matched, found["first"] - offsets[place], -1),
+        "hit_end": np.where(matched, found["last"] - offsets[place], -1),
+        "hit_strand": _chosen(np.where(matched, found["turned"], 2), pd.Index(["+", "-", ""])),
+    }
+
+
+def _chosen(numbers: np.ndarray, names: pd.Index) -> pd.Categorical:
+    """The names of these numbers, as categories."""
+    return pd.Categorical.from_codes(numbers, categories=names)
 
 
 def without_matches(genome, splits: pd.DataFrame, leakage: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -225,11 +238,12 @@ def without_matches(genome, splits: pd.DataFrame, leakage: pd.DataFrame, share: 
     Nothing is chosen or tested on them any more; what is trained on stays the same.
     """
     out = leakage[leakage["share"] >= share]
-    rows = []
-    cuts = {name: group[["start", "end"]].to_numpy() for name, group in out.groupby(["genome", "contig"], sort=False)}
+    rows, groups = [], out.groupby(["genome", "contig"], sort=False, observed=True)
+    cuts = {name: group[["start", "end"]].to_numpy() for name, group in groups}
     for row in splits.itertuples(index=False):
         mine = cuts.get((row.genome, row.contig), np.empty((0, 2), dtype=np.int64))
-        inside = mine[(mine[:, 0] < row.end) & (mine[:, 1] > row.start)] if row.split in ("validation", "test") else []
+        near = slice(np.searchsorted(mine[:, 1], row.start, side="right"), np.searchsorted(mine[:, 0], row.end))
+        inside = mine[near] if row.split in ("validation", "test") else []
         at = row.start
         for start, end in inside:
             start, end = max(start, at), min(end, row.end)
@@ -244,16 +258,23 @@ def without_matches(genome, splits: pd.DataFrame, leakage: pd.DataFrame, share: 
     return pd.DataFrame(rows, columns=splits.columns)
 
 
-def _kinds(table: pd.DataFrame, contig: pd.Series, rna: pd.DataFrame) -> np.ndarray:
-    """Type of the first RNA gene that overlaps each row with a match, ``repeat`` or ``none``."""
-    kinds = np.where(table["matched"] > 0, "repeat", "none").astype(object)
-    rows = {name: np.asarray(index) for name, index in contig.groupby(contig).groups.items()}
-    taken = table["matched"].to_numpy() == 0
-    for feature in rna.itertuples(index=False):
-        mine = rows.get(feature.contig)
-        if mine is None:
-            continue
-        starts, ends = table["start"].to_numpy()[mine], table["end"].to_numpy()[mine]
-        over = mine[(starts < feature.end) & (ends > feature.start) & ~taken[mine]]
-        kinds[over], taken[over] = feature.type, True
-    return kinds
+def _kinds(table: pd.DataFrame, contig: np.ndarray, genome, rna: pd.DataFrame) -> pd.Categorical:
+    """Type of the first RNA gene that overlaps each row with a match, ``repeat`` or ``none``.
+
+    ``contig`` is the number of each row's contig. Rows are looked up, because there may be many of them and of genes.
+    """
+    _, offsets, lengths, _ = genome.arrays
+    names = {name: number for number, name in enumerate(dict.fromkeys(["none", "repeat", *rna["type"]]))}
+    kinds = np.where(table["matched"] > 0, names["repeat"], names["none"])
+    starts, ends = (table[name].to_numpy() + offsets[contig] for name in ("start", "end"))
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], ends[order]
+    furthest = np.maximum.accumulate(ends)
+    rna = rna[rna["contig"].isin(genome.contigs["contig"])]
+    own = pd.Index(genome.contigs["contig"]).get_indexer(rna["contig"])
+    first, last = (np.minimum(rna[name], lengths[own]).to_numpy() + offsets[own] for name in ("start", "end"))
+    near = zip(np.searchsorted(furthest, first, side="right"), np.searchsorted(starts, last), strict=True)
+    for (low, high), start, kind in zip(near, first, rna["type"], strict=True):
+        over = order[low:high][ends[low:high] > start]
+        kinds[over[kinds[over] == names["repeat"]]] = names[kind]
+    return pd.Categorical.from_codes(kinds, categories=list(names))

@@ -198,31 +198,26 @@ def split_intervals(genome, splits: pd.DataFrame, split: str) -> np.ndarray:
 def final_intervals(genome, splits: pd.DataFrame) -> np.ndarray:
     """Global intervals (n, 2) of training and validation blocks and of the gaps between them: all but what tests."""
     splits = splits[splits["genome"].isin(genome.names)].reset_index(drop=True)
-    rows = genome.rows(splits)
-    circular = dict(zip(genome.contigs["contig"], genome.contigs["circular"], strict=True))
-    kept = rows["split"].isin(["train", "validation"])
-    for contig, mine in rows.groupby("contig", sort=False):
-        count = len(mine)
-        for i in range(count):
-            if mine["split"].iloc[i] != "gap":
-                continue
-            around = [j % count if circular[contig] else j for j in (i - 1, i + 1)]
-            near = [mine["split"].iloc[j] for j in around if 0 <= j < count]
-            # gaps taken from both sides of a border stand side by side and both stay out
-            kept[mine.index[i]] = all(split in ("train", "validation") for split in near)
-    final = splits[kept].assign(split="train")
+    number, known = pd.factorize(genome.rows(splits)["contig"])
+    order = np.argsort(number, kind="stable")
+    own, at, split = number[order], np.arange(len(order)), splits["split"].to_numpy(dtype=object)[order]
+    kept, between = np.isin(split, ["train", "validation"]), split == "gap"
+    first, last = np.searchsorted(own, own), np.searchsorted(own, own, side="right") - 1
+    closed = genome.contigs.set_index("contig")["circular"].reindex(known).to_numpy(dtype=bool)[own]
+    before = np.where(at > first, at - 1, np.where(closed, last, -1))
+    after = np.where(at < last, at + 1, np.where(closed, first, -1))
+    # gaps taken from both sides of a border stand side by side and both stay out
+    for near in (before, after):
+        between &= (near < 0) | kept[near]
+    final = splits.iloc[order[kept | between]].assign(split="train")
     return _joined(split_intervals(genome, final, "train"), genome.contigs["offset"].to_numpy())
 
 
 def _joined(spans: np.ndarray, borders: np.ndarray) -> np.ndarray:
     """Touching intervals as one, unless a contig begins between them."""
-    joined: list[list[int]] = []
-    for start, end in spans:
-        if joined and joined[-1][1] == start and start not in borders:
-            joined[-1][1] = end
-        else:
-            joined.append([start, end])
-    return np.array(joined, dtype=np.int64).reshape(-1, 2)
+    alone = np.append(True, spans[1:, 0] != spans[:-1, 1])[: len(spans)] | np.isin(spans[:, 0], borders)
+    first = np.flatnonzero(alone)
+    return np.stack([spans[first, 0], spans[np.append(first[1:], len(spans))[: len(first)] - 1, 1]], axis=1)
 
 
 def split_labels(genome, splits: pd.DataFrame) -> np.ndarray:

@@ -22,7 +22,7 @@ def start_matrix(genome, candidates: np.ndarray, starts: np.ndarray, usable: np.
     Parameters
     ----------
     candidates, starts : bool (length, 2)
-        Codons that could start a gene, and those that do (see `dnalm.io.labels.GeneLabels`).
+        Codons that could start a gene, and those that do (see `dnalm.annotation.labels.GeneLabels`).
     usable : bool (length,)
         Positions whose labels the matrix may be learned from.
     """

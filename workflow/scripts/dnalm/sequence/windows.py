@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from numba import njit
 
 from dnalm.sequence.alphabet import MASK_BIT, N
 
@@ -12,28 +13,37 @@ def tile_windows(genome, splits: pd.DataFrame, window: int) -> pd.DataFrame:
     """Windows of ``window`` bases that tile every block of a split (gaps excluded).
 
     Edge policy: the last window of a block is shifted back so that it ends with the block; a block shorter than the
-    window is one short window. Nothing is dropped.
+    window is one short window. Nothing is dropped. Columns of text are categories: a large genome has millions of
+    windows.
     """
-    kept = splits[splits["genome"].isin(genome.names) & (splits["split"] != "gap")]
-    parts = [
-        _of_block(genome.contig_codes(contig), block.start, block.end, window)
-        for block, contig in zip(kept.itertuples(index=False), genome.rows(kept)["contig"], strict=True)
-    ]
-    own = np.repeat(np.arange(len(kept)), [len(starts) for starts, *_ in parts])
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 4
-    table = kept[["genome", "contig", "split"]].iloc[own].reset_index(drop=True).assign(strand="+")
-    values = dict(zip(("start", "end", "n_share", "masked_share"), columns, strict=True))
-    return table.assign(**values)[COLUMNS]
+    kept = splits[splits["genome"].isin(genome.names) & (splits["split"] != "gap")].reset_index(drop=True)
+    first, last = (kept[name].to_numpy(dtype=np.int64) for name in ("start", "end"))
+    counts = -(-(last - first) // window)
+    own = np.repeat(np.arange(len(kept), dtype=np.int32), counts)
+    number = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = np.minimum(first[own] + number * window, np.maximum(last - window, first)[own])
+    ends = np.minimum(starts + window, last[own])
+    offsets = genome.contigs["offset"].to_numpy(dtype=np.int64)[genome.numbers(kept)]
+    columns = {name: _spread(kept[name], own) for name in ("genome", "contig", "split")}
+    columns |= {"start": starts, "end": ends, "strand": pd.Categorical.from_codes(np.zeros(len(own), np.int8), ["+"])}
+    shares = _shares(genome.arrays[0], starts, ends, offsets[own])
+    return pd.DataFrame(columns | dict(zip(("n_share", "masked_share"), shares, strict=True)), copy=False)[COLUMNS]
 
 
-def _of_block(codes: np.ndarray, start: int, end: int, window: int) -> tuple[np.ndarray, ...]:
-    """Starts, ends, shares of N and of soft-masked bases of the windows of one block."""
-    starts = np.arange(start, max(end - window, start) + 1, window)
-    if starts[-1] + window < end:
-        starts = np.append(starts, end - window)
-    ends, piece = np.minimum(starts + window, end), np.asarray(codes[start:end])
-    shares = []
-    for mask in (piece & 7 == N, piece & MASK_BIT > 0):
-        before = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
-        shares.append((before[ends - start] - before[starts - start]) / (ends - starts))
-    return starts, ends, *shares
+def _spread(names: pd.Series, own: np.ndarray) -> pd.Categorical:
+    """The name that each window takes over from its block."""
+    values = pd.Categorical(names, categories=names.unique())
+    return pd.Categorical.from_codes(values.codes[own], dtype=values.dtype)
+
+
+@njit(cache=True)
+def _shares(codes, starts, ends, offsets):
+    """Shares of N and of soft-masked bases of windows [start, end) of contigs that begin at the offsets."""
+    unknown, masked = np.empty(len(starts)), np.empty(len(starts))
+    for w in range(len(starts)):
+        ns, lower = 0, 0
+        for code in codes[offsets[w] + starts[w] : offsets[w] + ends[w]]:
+            ns += (code & 7) == N
+            lower += (code & MASK_BIT) > 0
+        unknown[w], masked[w] = ns / (ends[w] - starts[w]), lower / (ends[w] - starts[w])
+    return unknown, masked

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from dnalm.annotation.labels import GeneLabels, gene_labels, require_genes
+from dnalm.annotation.transcript_labels import TranscriptLabels, transcript_labels
+from dnalm.annotation.transcripts import read_transcripts
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import GeneLabels, gene_labels, require_genes
-from dnalm.io.transcript_labels import TranscriptLabels, transcript_labels
-from dnalm.io.transcripts import read_transcripts
 from dnalm.models.backbone import Backbone, codes_tensor
 from dnalm.models.build import read_model
 from dnalm.models.files import load_weights, memory_tensors, write_tensors

@@ -7,8 +7,8 @@ start context (length, 2); see `dnalm.tasks.decode.gather`.
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.labels import GeneLabels, candidate_codons, genome_cds, whole_genes
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import GeneLabels, candidate_codons, genome_cds, whole_genes
 from dnalm.sequence.orfs import stop_key
 from dnalm.sequence.splits import SPLITS, split_labels
 from dnalm.sequence.start_context import start_context, start_matrix

@@ -3,7 +3,7 @@
 The networks have one shape, and all their weights are trained: one has read this genome's training blocks before,
 unlabelled, one has read other genomes, and one has fresh weights and an empty memory, and spends the minutes of reading
 on more fine-tuning. What they are told of genes is a table of
-`dnalm.io.curated`. There are no other labels: fine-tuning has no validation set and keeps its last weights.
+`dnalm.annotation.curated`. There are no other labels: fine-tuning has no validation set and keeps its last weights.
 """
 
 import logging
@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dnalm.annotation.curated import genes_within
+from dnalm.annotation.labels import gene_labels
 from dnalm.errors import InputError
-from dnalm.io.curated import genes_within
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import gene_labels
 from dnalm.models.backbone import Backbone, codes_tensor
 from dnalm.models.heads import GeneModel
 from dnalm.models.load import load_backbone

@@ -5,9 +5,9 @@ import logging
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.labels import gene_labels, genome_cds, require_genes, whole_genes
 from dnalm.baselines.closed_form import closed_form_predictions, genes_gain
 from dnalm.baselines.finders import LENGTHS, longest_orfs
-from dnalm.io.labels import gene_labels, genome_cds, require_genes, whole_genes
 from dnalm.sequence.splits import SPLITS, place_in, split_labels
 from dnalm.tasks.calls import call_genes, learn_starts, tune_decoder, tuned_first, with_context
 

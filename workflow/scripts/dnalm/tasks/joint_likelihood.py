@@ -17,7 +17,7 @@ from dnalm.io.fasta import Genome
 from dnalm.models.backbone import codes_tensor
 from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, bases, encode
-from dnalm.sequence.batches import cut
+from dnalm.sequence.batches import cut, with_allele
 
 #: Bases on each side of a variant that are read, and windows that are read at once.
 FLANK, BATCH = 256, 8
@@ -68,25 +68,12 @@ class JointLikelihood:
         return cost, count
 
     def _window(self, whole, row: int, removed: int, allele, longest: int):
-        """One window and the place of its bases in the genome, -1 for bases that an allele brings and for padding.
-
-        Without an ``allele`` (codes) it is that of the reference; else ``removed`` bases make room for the allele.
-        """
-        flank, length = self.flank, 2 * self.flank + longest
-        if allele is None:
-            allele, where = whole.codes[row, flank : flank + removed], whole.positions[row, flank : flank + removed]
-        else:
-            allele = bases(allele)
-            where = (
-                whole.positions[row, flank : flank + removed] if len(allele) == removed else np.full(len(allele), -1)
-            )
-        right = slice(flank + removed, 2 * flank + removed)
-        text = np.concatenate([whole.codes[row, :flank], allele, whole.codes[row, right]])
-        place = np.concatenate([whole.positions[row, :flank], where, whole.positions[row, right]])
-        return (
-            np.pad(text, (0, length - len(text)), constant_values=N),
-            np.pad(place, (0, length - len(place)), constant_values=-1),
+        """One window and the place of its bases in the genome, padded; that of the reference without an ``allele``."""
+        text, place = with_allele(
+            whole, row, self.flank, removed, None if allele is None else bases(allele), self.flank
         )
+        pad = (0, 2 * self.flank + longest - len(text))
+        return np.pad(text, pad, constant_values=N), np.pad(place, pad, constant_values=-1)
 
     @torch.inference_mode()
     def _cost(self, codes: np.ndarray, places: np.ndarray):

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dnalm.contigs.names import read_aliases
 from dnalm.errors import InputError
-from dnalm.io.contig_names import read_aliases
 from dnalm.io.fetch import find_file
-from dnalm.io.labelled import number_column, read_labelled
-from dnalm.io.lookup import look_up
+from dnalm.variant_files.labelled import number_column, read_labelled
+from dnalm.variant_files.lookup import look_up
 from dnalm.variants.amino_acids import matrices, numbered
 from dnalm.variants.described import describe, is_missense, nearest_exons, short_name
 from dnalm.variants.features import build_features

@@ -1,8 +1,9 @@
 """A scorer of variants that is the study's language model itself, fine-tuned on the labels of the other groups.
 
-It stands beside the scorers of features and is judged in the same folds. In each, a third of the training groups kept
-back: training stops when these are predicted worse again, and calibration and thresholds are made on them. A twin with
-fresh weights and an empty memory shows what pretraining brings.
+It stands beside the scorers of features and is judged on the same groups, none of which it has seen; since each fold is
+a training, they are held out in a few folds at most. A third of the training groups is kept back: training stops when
+these are predicted worse again, and calibration and thresholds are made on them. A twin with fresh weights and an empty
+memory shows what pretraining brings.
 """
 
 import logging
@@ -20,11 +21,11 @@ from dnalm.models.backbone import codes_tensor
 from dnalm.models.build import build_model
 from dnalm.models.variant_head import VariantModel
 from dnalm.sequence.alphabet import N, bases, encode
-from dnalm.sequence.batches import cut
+from dnalm.sequence.batches import cut, with_allele
 from dnalm.tasks.pretrain import training_digest
 from dnalm.training.devices import placed
 from dnalm.training.loop import TrainSettings, train
-from dnalm.variants.trained import INNER, Calibration, HeldOut, best_threshold, precise_threshold
+from dnalm.variants.trained import INNER, Calibration, HeldOut, best_threshold, folds_of, precise_threshold
 
 log = logging.getLogger(__name__)
 FINETUNED, TWIN = "dnalm_finetuned", "dnalm_finetuned_random_init"
@@ -35,8 +36,8 @@ SETTINGS = {
     "optimizer": "adamw", "learning_rate": 5e-4, "weight_decay": 0.1, "warmup_steps": 20, "patience": 3,
     "checkpoint_seconds": 600.0,
 }  # fmt: skip
-#: Validations in the length of a training.
-VALIDATIONS = 5
+#: Validations in the length of a training, and folds at most.
+VALIDATIONS, FOLDS = 5, 5
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,8 @@ class AlleleWindows:
         codes = np.full((2, len(ref), length), N, dtype=np.uint8)
         positions = np.full(codes.shape, -1, dtype=np.int64)
         for row, new in enumerate(alt):
-            right = slice(flank + removed[row], 2 * flank + removed[row])
-            old = slice(flank, flank + removed[row])
-            # a substitution stands where its reference stood: the memory leaves its own counts out
-            at = whole.positions[row, old] if len(new) == removed[row] else np.full(len(new), -1)
-            for side, allele, where in (
-                (0, whole.codes[row, old], whole.positions[row, old]), (1, bases(encode(new)), at),
-            ):  # fmt: skip
-                text = np.concatenate([whole.codes[row, :flank], allele, whole.codes[row, right]])
-                place = np.concatenate([whole.positions[row, :flank], where, whole.positions[row, right]])
+            for side, allele in enumerate((None, bases(encode(new)))):
+                text, place = with_allele(whole, row, flank, removed[row], allele, flank)
                 codes[side, row, : len(text)], positions[side, row, : len(text)] = text, place
         ends = flank + np.stack([removed, np.array(list(map(len, alt)))], axis=1)
         return cls(codes, positions, ends, genome.digest)
@@ -139,22 +133,23 @@ def finetuned(language, data, settings: dict, seed: int, state_dir) -> dict[str,
     windows = AlleleWindows.of(language.whole, place, *alleles, FLANK)
     torch.manual_seed(seed + 1000)
     twin = placed(build_model(own.config, None))
+    fold = data.fold if len(np.unique(data.fold)) <= FOLDS else folds_of(data.group, FOLDS, seed)
     found = {}
     for name, backbone in ((FINETUNED, own), (TWIN, twin)):
         start = {key: value.clone() for key, value in backbone.state_dict().items()}
         out = np.full((3, len(table)), np.nan)
-        for k in np.unique(data.fold):
+        for i, k in enumerate(np.unique(fold), 1):
             backbone.load_state_dict(start)
-            _one_fold(backbone, windows, data, k, settings, [name, seed], state_dir, out)
-            log.info("%s: fold %d of %d", name, list(np.unique(data.fold)).index(k) + 1, len(np.unique(data.fold)))
+            _one_fold(backbone, windows, data, fold == k, settings, [name, seed], state_dir, out)
+            log.info("%s: fold %d of %d", name, i, len(np.unique(fold)))
         backbone.load_state_dict(start)
-        found[name] = HeldOut(*out, data.fold)
+        found[name] = HeldOut(*out, fold)
     return found
 
 
-def _one_fold(backbone, windows, data, fold: int, settings: dict, identity: list, state_dir, out: np.ndarray) -> None:
-    """Train without a fold, and write its probabilities and thresholds into ``out`` (3, n)."""
-    y, test, others = data.label, np.flatnonzero(data.fold == fold), np.flatnonzero(data.fold != fold)
+def _one_fold(backbone, windows, data, held_out, settings: dict, identity: list, state_dir, out: np.ndarray) -> None:
+    """Train without the rows of a fold (bool (n,)), and write its probabilities and thresholds into ``out`` (3, n)."""
+    y, test, others = data.label, np.flatnonzero(held_out), np.flatnonzero(~held_out)
     out[:, test] = np.array([[y[others].mean()], [0.5], [np.inf]])
     groups = min(INNER, len(np.unique(data.group[others].astype(str))))
     if groups < 2 or len(np.unique(y[others])) < 2:
@@ -170,7 +165,7 @@ def _one_fold(backbone, windows, data, fold: int, settings: dict, identity: list
     table = data.table[["_position", "_ref_bases", "_alt_bases"]].to_csv(index=False)
     bases_seen = settings["finetune_bases"]
     length = {"bases_seen": bases_seen, "validate_every": max(bases_seen // VALIDATIONS, 1)}
-    digest = training_digest(SETTINGS | length, name, seed, weights, table, y.tolist(), data.fold.tolist(), int(fold))
+    digest = training_digest(SETTINGS | length, name, seed, weights, table, y.tolist(), test.tolist())
     task = VariantTask(model, windows, y, rows, kept, seed, digest)
     train(task, TrainSettings(**SETTINGS, **length), state_dir)
     shutil.rmtree(Path(state_dir) / digest)

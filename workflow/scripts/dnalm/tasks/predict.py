@@ -4,8 +4,8 @@ import logging
 
 import numpy as np
 
+from dnalm.annotation.labels import gene_labels
 from dnalm.io.fasta import Genome
-from dnalm.io.labels import gene_labels
 from dnalm.models.heads import CLASSES, GeneModel
 from dnalm.sequence.splits import split_intervals
 from dnalm.tasks.annotate import read_genome

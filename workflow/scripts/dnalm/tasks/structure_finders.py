@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from dnalm.annotation.labels import require_genes
+from dnalm.annotation.transcript_labels import transcript_labels
+from dnalm.annotation.transcripts import read_transcripts
 from dnalm.baselines.closed_form_introns import ClosedFormIntrons, closed_form_introns
 from dnalm.baselines.intron_lengths import intron_lengths, training_introns
 from dnalm.io.fasta import Genome, contig_name
-from dnalm.io.labels import require_genes
-from dnalm.io.transcript_labels import transcript_labels
-from dnalm.io.transcripts import read_transcripts
 from dnalm.models.heads import GeneModel
 from dnalm.sequence.splits import SPLITS, blocks_of, split_intervals, split_labels
 from dnalm.tasks.annotate import read_genome

@@ -1,9 +1,9 @@
 """What is right, wrong and neither among called genes with introns.
 
-Truth: chosen transcripts (`dnalm.io.transcripts`). A gene is right if all its coding parts are those of one; an exon is
-a coding part, and is right if both its ends are. Only what lies wholly inside a block counts. Neither right nor wrong
-are calls that overlap an excluded transcript on its strand, and those that are exactly what an alternative transcript
-of a locus says.
+Truth: chosen transcripts (`dnalm.annotation.transcripts`). A gene is right if all its coding parts are those of one; an
+exon is a coding part, and is right if both its ends are. Only what lies wholly inside a block counts. Neither right nor
+wrong are calls that overlap an excluded transcript on its strand, and those that are exactly what an alternative
+transcript of a locus says.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dnalm.io.transcript_labels import excluded_spans
-from dnalm.io.transcripts import CHOSEN, merged, structure_keys
+from dnalm.annotation.transcript_labels import excluded_rows
+from dnalm.annotation.transcripts import CHOSEN, structure_keys
 from dnalm.sequence.splits import place_in
 
 
@@ -59,11 +59,7 @@ class StructureTruth:
         self.exons = self._inside(exons[mine])
         self.neutral_genes = set(structure_keys(transcripts[~chosen]))
         self.neutral_exons = set(exons["key"][~mine])
-        self.spans = {
-            (contig, strand): np.array(merged(excluded_spans(group, strand + "."))).reshape(-1, 2)
-            for contig, group in transcripts.groupby("contig")
-            for strand in "+-"
-        }
+        self.excluded = {strand: excluded_rows(transcripts, strand + ".") for strand in "+-"}
 
     def _inside(self, table: pd.DataFrame) -> pd.DataFrame:
         _, inside = place_in(table, self.blocks)
@@ -93,11 +89,9 @@ class StructureTruth:
     def _unknown(self, exons: pd.DataFrame) -> np.ndarray:
         """Exons that overlap an excluded transcript on its strand."""
         out = np.zeros(len(exons), dtype=bool)
-        for (contig, strand), spans in self.spans.items():
-            here = ((exons["contig"] == contig) & (exons["strand"] == strand)).to_numpy()
-            if len(spans) and here.any():
-                slot = np.searchsorted(spans[:, 0], exons["end"][here]) - 1
-                out[here] = (slot >= 0) & (spans[np.maximum(slot, 0), 1] > exons["start"][here].to_numpy())
+        for strand, spans in self.excluded.items():
+            here = (exons["strand"] == strand).to_numpy()
+            out[here], _ = place_in(exons[here], spans)
         return out
 
     def quality(self, calls: pd.DataFrame) -> tuple[float, float]:

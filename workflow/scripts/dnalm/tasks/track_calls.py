@@ -11,8 +11,8 @@ import logging
 import numpy as np
 import pandas as pd
 
-from dnalm.io.bed import runs_of
-from dnalm.io.track_labels import TrackLabels, label_names
+from dnalm.annotation.bed import runs_of
+from dnalm.annotation.track_labels import TrackLabels, label_names
 from dnalm.sequence.splits import split_intervals
 
 log = logging.getLogger(__name__)

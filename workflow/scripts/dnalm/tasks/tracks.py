@@ -12,9 +12,9 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
+from dnalm.annotation.track_labels import TrackLabels, label_names, require_labels, track_labels
 from dnalm.io.fasta import Genome
 from dnalm.io.tables import write_json
-from dnalm.io.track_labels import TrackLabels, label_names, require_labels, track_labels
 from dnalm.models.backbone import Backbone, codes_tensor
 from dnalm.models.heads import TrackModel
 from dnalm.sequence.splits import read_splits
@@ -59,7 +59,7 @@ def finetune_tracks(
 ) -> TrackModel:  # fmt: skip
     """Fine-tune backbone and head on the intervals of the training blocks, and save the model in ``folder``.
 
-    ``intervals`` as `dnalm.io.track_labels.gather_intervals` gives them, ``settings`` the annotate section.
+    ``intervals`` as `dnalm.annotation.track_labels.gather_intervals` gives them, ``settings`` the annotate section.
     """
     labels = track_labels(genome, intervals, settings)
     require_labels(genome, labels, read_splits(splits_path))

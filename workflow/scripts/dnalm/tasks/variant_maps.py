@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from dnalm.annotation.bed import write_bigwig
 from dnalm.errors import InputError
-from dnalm.io.bed import write_bigwig
 from dnalm.io.fasta import Genome
 from dnalm.io.tables import atomic_path
 from dnalm.sequence.alphabet import bases

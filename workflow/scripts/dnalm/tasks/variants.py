@@ -14,14 +14,14 @@ import pyarrow.parquet
 
 from dnalm.io.fasta import Genome
 from dnalm.io.tables import atomic_path, write_tsv
-from dnalm.io.vcf import open_variants
-from dnalm.io.vcf_write import InfoField, VariantWriter
 from dnalm.sequence.alphabet import encode
 from dnalm.sequence.splits import SPLITS
 from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.substitutions import Expectations, entropy, likelihood_ratios
 from dnalm.tasks.tolerance import Tolerance, language_features
 from dnalm.training.progress import short
+from dnalm.variant_files.reader import open_variants
+from dnalm.variant_files.writer import InfoField, VariantWriter
 from dnalm.variants.consequence import behind_contigs, consequences
 from dnalm.variants.normalise import normalised
 

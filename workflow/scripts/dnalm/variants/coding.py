@@ -1,7 +1,8 @@
 """Gene models of an annotation, ready to be asked what a variant does to them.
 
-Every coding sequence of `dnalm.io.transcripts` is there: in one piece, joined, across the origin of a circular contig,
-with introns, cut off, or broken (a pseudogene); beside them genes of RNA and pseudogenes without coding sequence.
+Every coding sequence of `dnalm.annotation.transcripts` is there: in one piece, joined, across the origin of a circular
+contig, with introns, cut off, or broken (a pseudogene); beside them genes of RNA and pseudogenes without coding
+sequence.
 """
 
 import json
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dnalm.io.annotation import rna_genes
-from dnalm.io.transcripts import CHOSEN, read_transcripts
+from dnalm.annotation.features import rna_genes
+from dnalm.annotation.transcripts import CHOSEN, read_transcripts
 from dnalm.sequence.alphabet import reverse_complement
 from dnalm.sequence.genetic_code import genetic_code
 from dnalm.variants.segments import CODING, UNCLEAR, Segments, coding_segments, folded, intron_segments, unrolled
@@ -25,7 +26,7 @@ COLUMNS = [
     "bases", "codons", "has_start", "has_stop", "partial", "problem", "parts",
 ]  # fmt: skip
 WHOLE = {"non_coding": RANK["non_coding_transcript_exon_variant"], "pseudogene": RANK["pseudogene"], "unclear": UNCLEAR}
-#: Problems of `dnalm.io.transcripts` that leave nothing to read.
+#: Problems of `dnalm.annotation.transcripts` that leave nothing to read.
 UNREADABLE = ("on both strands", "no strand")
 #: What databases put before a gene's name to make it an ID.
 PREFIXES = ("gene:", "gene-", "transcript:", "rna-")
@@ -60,10 +61,10 @@ def read_coding(genome, features: pd.DataFrame, every: bool = False, min_intron:
     ----------
     genome : Genome
     features : DataFrame
-        The tidy table of `dnalm.io.annotation`.
+        The tidy table of `dnalm.annotation.features`.
     every : bool
-        All transcripts of a locus; otherwise the one that `dnalm.io.transcripts` chooses, or where none is whole the
-        longest that is no pseudogene.
+        All transcripts of a locus; otherwise the one that `dnalm.annotation.transcripts` chooses, or where none is
+        whole the longest that is no pseudogene.
     min_intron : int
         Gaps that are shorter, in bases, are no introns.
     """

@@ -25,7 +25,7 @@ def short_name(text: str) -> str:
 
 
 def describe(table: pd.DataFrame, settings: dict, genome, coding: CodingSequences | None) -> pd.DataFrame:
-    """The table of `dnalm.io.labelled.read_labelled` with what the module says.
+    """The table of `dnalm.variant_files.labelled.read_labelled` with what the module says.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from dnalm.sequence.left_align import left_align
 
 
 def normalised(genome, alleles: pd.DataFrame) -> pd.DataFrame:
-    """A table of alleles (`dnalm.io.vcf.Batch`) with those that have no flag at their leftmost places.
+    """A table of alleles (`dnalm.variant_files.reader.Batch`) with those that have no flag at their leftmost places.
 
     ``position``, ``ref`` and ``alt_bases`` change; the record that they are of does not.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from dnalm.io.transcripts import merged
+from dnalm.annotation.transcripts import merged
 from dnalm.variants.terms import RANK
 
 #: Kind of a segment whose codons say what a variant does; all other kinds are ranks of terms.

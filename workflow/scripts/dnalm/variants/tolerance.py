@@ -10,7 +10,7 @@ import pandas as pd
 from Bio.Align import substitution_matrices
 from Bio.SeqUtils.ProtParamData import kd
 
-from dnalm.io.labels import genome_cds, whole_genes
+from dnalm.annotation.labels import genome_cds, whole_genes
 from dnalm.variants.coding import CodingSequences
 from dnalm.variants.codon_distance import CodonDistance
 from dnalm.variants.codon_frames import CodonFrames

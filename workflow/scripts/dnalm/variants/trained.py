@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -38,11 +39,6 @@ def logit(p: np.ndarray) -> np.ndarray:
     """Log-odds, kept finite."""
     p = np.clip(p, EDGE, 1 - EDGE)
     return np.log(p) - np.log1p(-p)
-
-
-def expit(x: np.ndarray) -> np.ndarray:
-    """Probability of log-odds."""
-    return 1 / (1 + np.exp(-np.asarray(x, dtype=np.float64)))
 
 
 @dataclass(frozen=True)

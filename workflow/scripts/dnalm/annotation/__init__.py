@@ -1,0 +1,1 @@
+"""Annotations: features, transcripts and labels of any format, and called genes in the field's formats."""

@@ -1,0 +1,1 @@
+"""Contigs: what they are called elsewhere, what they are, and which are used."""
