@@ -80,6 +80,12 @@ def test_places_with_one_score_are_taken_in_part():
     assert Recall(scores, positive, unit, 2, np.array([2.0, 2.5]))(np.ones(2)) == 1.0
 
 
+def test_units_without_a_score_allow_no_false_flags():
+    scores, positive = np.array([3.0, 2, 1, 0]), np.array([1, 0, 1, 0], dtype=bool)
+    statistic = Recall(scores, positive, np.arange(4) % 2, 4, np.array([0.25, 0.25, 50, 50]))
+    assert statistic(np.ones(4)) == statistic(np.array([1.0, 1, 0, 0])) == 0.5
+
+
 def test_a_curve_counts_what_is_above_each_false_flag():
     rate, found = recall_curve(np.array([5.0, 3, 1]), np.array([4.0, 2, 2, 0]), 2.0)
     assert rate.tolist() == [0, 0.5, 1, 1.5] and np.allclose(found, [1 / 3, 2 / 3, 2 / 3, 1])

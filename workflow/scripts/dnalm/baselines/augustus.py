@@ -6,7 +6,6 @@ species model was trained elsewhere, maybe on the very genes that are held out h
 
 import logging
 import re
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,11 +16,11 @@ import pandas as pd
 from dnalm.annotation.features import features_table, read_gff3
 from dnalm.annotation.transcripts import read_transcripts
 from dnalm.errors import InputError
+from dnalm.io.programs import last_words, program
 from dnalm.sequence.alphabet import decode as letters
 
 log = logging.getLogger(__name__)
 OPTIONS = ("--gff3=on", "--stopCodonExcludedFromCDS=false", "--protein=off", "--codingseq=off", "--introns=off")
-INSTALL = "Install it (Debian: apt-get install augustus; conda: bioconda's augustus), or leave this comparison out"
 
 
 def augustus_genes(genome, species: str, contigs=None) -> pd.DataFrame:
@@ -34,9 +33,7 @@ def augustus_genes(genome, species: str, contigs=None) -> pd.DataFrame:
     InputError
         If AUGUSTUS is not on PATH, or fails.
     """
-    program = shutil.which("augustus")
-    if program is None:
-        raise InputError("augustus is not on PATH", f"species {species}", INSTALL)
+    augustus = program("augustus", f"species {species}", "leave this comparison out")
     names = list(genome.contigs["contig"]) if contigs is None else list(contigs)
     with tempfile.TemporaryDirectory() as folder:
         fasta, calls = Path(folder, "genome.fa"), Path(folder, "calls.gff3")
@@ -45,11 +42,11 @@ def augustus_genes(genome, species: str, contigs=None) -> pd.DataFrame:
                 out.write(f">{name}\n{letters(np.asarray(genome.contig_codes(name)) & 7)}\n")
         with open(calls, "w") as out:
             done = subprocess.run(
-                [program, f"--species={species}", *OPTIONS, str(fasta)], stdout=out, stderr=subprocess.PIPE, text=True,
+                [augustus, f"--species={species}", *OPTIONS, str(fasta)], stdout=out, stderr=subprocess.PIPE, text=True,
                 check=False,
             )  # fmt: skip
         if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            reason = last_words(done.stderr)
             raise InputError(f"augustus failed: {reason}", f"species {species}", "augustus --species=help lists models")
         return read_augustus(calls, genome)
 

@@ -12,7 +12,7 @@ where many places have the score at which the budget ends, they are taken in par
 import numpy as np
 import pandas as pd
 
-from dnalm.evaluate.intervals import bootstrap, draws_of
+from dnalm.evaluate.intervals import draws_of
 from dnalm.evaluate.ranking import Auroc, AveragePrecision, difference, histograms, interval, levels_of
 from dnalm.variants.planted import ERRORS, REAL
 from dnalm.variants.rankings import distance
@@ -36,12 +36,13 @@ class Recall:
     unit : int (n,)
         The unit of each row, below ``units``.
     allowed : float (units,)
-        False flags that each unit allows.
+        False flags that each unit allows; units without a score allow none.
     """
 
     def __init__(self, scores, positive, unit, units: int, allowed: np.ndarray):
         self.counts = histograms(levels_of(scores, LEVELS), np.asarray(positive, bool), unit, units)[:, :, ::-1]
-        self.allowed, self.filled = allowed, np.bincount(unit, minlength=units) > 0
+        self.filled = np.bincount(unit, minlength=units) > 0
+        self.allowed = allowed * self.filled
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """Recall (...) of draws (..., units); NaN without a positive."""
@@ -77,7 +78,7 @@ def evaluate_scan(genome, planted: pd.DataFrame, scores: pd.DataFrame, read, nam
         first = next(iter(found))
         where = {"stage": "variants", **common, "split": "test", "stratum": f"{name}_{stratum}", "metric": metric}
         for method, (statistic, n) in found.items():
-            value, low, high = judge.interval(statistic)
+            value, low, high = interval(statistic, judge.weights)
             row = {**where, "method": method, "value": value, "ci_low": low, "ci_high": high, "n": n}
             metrics.append({**row, "seed": settings["seed"]})
             if method != first:
@@ -111,11 +112,6 @@ class _Judge:
         self.allowed = {
             prefix: rate * np.bincount(slots, known & here, minlength=self.units) for prefix, here in where.items()
         }
-
-    def interval(self, statistic):
-        if isinstance(statistic, Recall):
-            return bootstrap(statistic, np.diag(statistic.filled.astype(np.float64)), self.weights)
-        return interval(statistic, self.weights)
 
     def statistics(self):
         """Stratum, metric, and {method: (statistic, number of changes)}."""

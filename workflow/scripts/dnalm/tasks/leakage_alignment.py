@@ -1,6 +1,5 @@
 """Training matches of held-out windows with gaps: minimap2 in place of the seeds of `dnalm.sequence.leakage`."""
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -9,29 +8,12 @@ import numpy as np
 import pandas as pd
 
 from dnalm.errors import InputError
+from dnalm.io.programs import last_words, program
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.leakage import FOUND
 
-INSTALL = "Install it (Debian: apt-get install minimap2; conda: bioconda's minimap2), or set splits: leakage_by: seeds"
 #: Windows are short and relatives may be far: short seeds and low scores, one line a window, exact matches (-c).
-OPTIONS = [
-    "-c",
-    "-x",
-    "asm20",
-    "-k",
-    "13",
-    "-w",
-    "5",
-    "-n",
-    "2",
-    "-m",
-    "20",
-    "-s",
-    "40",
-    "--secondary=no",
-    "-I",
-    "500M",
-]
+OPTIONS = "-c -x asm20 -k 13 -w 5 -n 2 -m 20 -s 40 --secondary=no -I 500M".split()
 
 
 def align_windows(genome, intervals, starts, ends) -> pd.DataFrame:
@@ -45,21 +27,22 @@ def align_windows(genome, intervals, starts, ends) -> pd.DataFrame:
     InputError
         If minimap2 is not on PATH, or fails.
     """
-    program = shutil.which("minimap2")
-    if program is None:
-        raise InputError("minimap2 is not on PATH", "splits: leakage_by", INSTALL)
+    minimap2 = program("minimap2", "splits: leakage_by", "set splits: leakage_by: seeds")
     found = np.zeros((len(starts), len(FOUND)), dtype=np.int64)
     with tempfile.TemporaryDirectory() as folder:
         training, windows = Path(folder) / "training.fa", Path(folder) / "windows.fa"
         _write(genome, intervals, training)
         _write(genome, zip(starts, ends, strict=True), windows)
-        command = [program, *OPTIONS, str(training), str(windows)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        command = [minimap2, *OPTIONS, str(training), str(windows)]
+        messages = Path(folder) / "messages.txt"  # a file: a pipe that nobody reads would stop the program when full
+        with (
+            open(messages, "w") as told,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True) as run,
+        ):
             for line in run.stdout:
                 _best(found, line.split("\t"), intervals)
-            message = run.stderr.read().strip().splitlines()
         if run.returncode:
-            raise InputError(f"minimap2 failed: {(message or ['no message'])[-1]}", "splits", " ".join(command))
+            raise InputError(f"minimap2 failed: {last_words(told.read_text())}", "splits", " ".join(command))
     return pd.DataFrame(found, columns=FOUND)
 
 

@@ -7,7 +7,6 @@ reference whether a difference there would have counted (`Differences.callable`)
 """
 
 import logging
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,10 @@ import pysam
 from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
 from dnalm.io.paf import Block
+from dnalm.io.programs import last_words, program
 from dnalm.io.tables import atomic_path
 
 log = logging.getLogger(__name__)
-INSTALL = "Install it (Debian: apt-get install minimap2; conda: bioconda's minimap2), or leave variants.observed out"
 #: Why a difference does not count, in the order in which reasons are asked for; the first one is given.
 REASONS = {
     "secondary": "Of an alignment that is not the query's best",
@@ -45,16 +44,13 @@ def align(reference, query, preset: str, output) -> None:
     InputError
         If minimap2 is not on PATH, or fails.
     """
-    program = shutil.which("minimap2")
-    if program is None:
-        raise InputError("minimap2 is not on PATH", "variants.observed", INSTALL)
+    minimap2 = program("minimap2", "variants.observed", "leave variants.observed out")
     with atomic_path(output) as temporary:
-        command = [program, "-c", "-x", preset, "--cs", "-t", "1", str(reference), str(query)]
+        command = [minimap2, "-c", "-x", preset, "--cs", "-t", "1", str(reference), str(query)]
         with open(temporary, "w") as out:
             done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise InputError(f"minimap2 failed: {reason}", "variants.observed", " ".join(command))
+            raise InputError(f"minimap2 failed: {last_words(done.stderr)}", "variants.observed", " ".join(command))
 
 
 @dataclass(frozen=True, eq=False)
