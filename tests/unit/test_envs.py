@@ -23,8 +23,8 @@ PACKAGES = {
 }
 #: Packages that another one loads when a method of it is called, so that no import statement shows it.
 LOADED_BY_METHOD = {"to_parquet": "pyarrow", "read_parquet": "pyarrow"}
-#: Programs that are no Python packages, the module that runs them, and the version that was tried.
-PROGRAMS = {"minimap2": ("dnalm/variants/observed.py", "2.24")}
+#: Programs that are no Python packages, the modules that run them, and the version that was tried.
+PROGRAMS = {"minimap2": (("dnalm/variants/observed.py", "dnalm/tasks/leakage_alignment.py"), "2.24")}
 #: The program itself, and what its `--report` loads (snakemake/report/html_reporter).
 DRIVER_ONLY = {"snakemake", "pygments"}
 
@@ -105,13 +105,12 @@ def needs(entry):
 
 def runs(program, script):
     """Whether a script calls, by name, the function of the library that looks a program up on PATH."""
-    module = ast.parse((SCRIPTS / PROGRAMS[program][0]).read_text())
-    users = {
-        f.name
-        for f in module.body
-        if isinstance(f, ast.FunctionDef) and f'which("{program}")' in ast.unparse(f).replace("'", '"')
-    }
-    assert users, f"nothing in {PROGRAMS[program][0]} runs {program}"
+    users = set()
+    for path in PROGRAMS[program][0]:
+        functions = [f for f in ast.parse((SCRIPTS / path).read_text()).body if isinstance(f, ast.FunctionDef)]
+        found = {f.name for f in functions if f'program("{program}"' in ast.unparse(f).replace("'", '"')}
+        assert found, f"nothing in {path} runs {program}"
+        users |= found
     return any(isinstance(node, ast.Name) and node.id in users for node in ast.walk(parsed(script)))
 
 
