@@ -73,7 +73,7 @@ bench: setup ## measure speed and memory of the library's core (results/benchmar
 bench-lm: setup ## language models against Hugging Face's: speed, memory, time to quality (half an hour)
 	$(BIN)/python benchmarks/lm.py
 
-bench-download: setup ## verified downloads against curl and sha256sum, on loopback (a minute)
+bench-download: setup ## verified downloads against curl and sha256sum, on loopback (two minutes)
 	$(BIN)/python benchmarks/download.py
 
 bench-variants: setup ## variants scored per second, against masked models, and memory of a large file (some minutes)

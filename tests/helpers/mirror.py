@@ -37,6 +37,7 @@ class Act:
     etag: str | None = None  # another ETag than the file's
     validators: bool = True  # whether ETag and Last-Modified are sent
     chunked: bool = False
+    unsaid: bool = False  # as HTTP/1.0: no length, and the end is where the connection is closed
     drip: float = 0.0  # seconds between pieces
     piece: int = 1 << 16
     stall: float = 0.0  # seconds before the answer
@@ -60,6 +61,7 @@ class Site:
         self.files, self.acts, self.requests, self.lock = {}, {}, [], threading.Lock()
         self.always = {}
         self.sent = 0
+        self.unknown = set()  # FTP: commands that the server does not know
 
     def add(self, path: str, data: bytes) -> bytes:
         self.files[path] = data
@@ -154,13 +156,13 @@ class _Http(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if act.chunked:
             self.send_header("Transfer-Encoding", "chunked")
-        else:
+        elif not act.unsaid:
             self.send_header("Content-Length", str(len(body) if act.length is None else act.length))
         self.end_headers()
         for piece in pieces(body, act):
             self.site.sent += len(piece)
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if act.chunked else piece)
-        if act.cut < len(body) or (act.length is not None and act.length > len(body)):
+        if act.unsaid or act.cut < len(body) or (act.length is not None and act.length > len(body)):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
         elif act.chunked:
@@ -198,7 +200,8 @@ class _Ftp(socketserver.StreamRequestHandler):
                 self.site.requests.append(Request(verb.upper(), argument, {}))
                 if verb.upper() == "QUIT":
                     return self.reply("221 bye")
-                getattr(self, f"on_{verb.lower()}", self.on_unknown)(argument)
+                known = verb.upper() not in self.site.unknown
+                getattr(self, f"on_{verb.lower()}" if known else "", self.on_unknown)(argument)
 
     def reply(self, text: str):
         self.wfile.write(f"{text}\r\n".encode())

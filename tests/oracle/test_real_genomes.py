@@ -120,9 +120,10 @@ def test_a_yeast_genome_with_introns_and_contigs_of_other_names(tmp_path):
     assert cds.groupby("contig").size()["Mito"] > 10
     _, table = transcripts_in(tmp_path)
     chosen = table[table["role"] == "chosen"]
-    assert len(chosen) == 5939 and sum(len(starts) - 1 for starts in chosen["cds_starts"]) == 270
+    # the mitochondrion is read with code 3, which its genes name: 8 are whole, and 10 have introns of other ends
+    assert len(chosen) == 5945 and sum(len(starts) - 1 for starts in chosen["cds_starts"]) == 270
     assert table[table["role"] == "excluded"].groupby("problem").size().to_dict() == {
-        "intron too short": 47, "pseudogene": 18, "start codon": 9, "stop codon inside": 16, "splice sites": 3,
+        "intron too short": 47, "pseudogene": 18, "start codon": 9, "splice sites": 13,
     }  # fmt: skip
 
 

@@ -184,6 +184,18 @@ def test_gff3_pseudogenes_children_parents_escapes_and_embedded_fasta(tmp_path):
     assert json.loads(rows.loc[rows["parent"] == "m2", "attributes"].iloc[0])["product"] == "a,b"
 
 
+def test_a_contig_beyond_what_a_tbi_holds_has_a_csi(tmp_path):
+    lengths, rows = (
+        {"a": 100, "huge": 830_000_000},
+        "a x gene 1 9 . + . ID=a\nhuge x gene 800000001 800000900 . + . ID=g",
+    )
+    features_gff3(features_table(read_gff3(gff(tmp_path, *rows.split("\n")), lengths)), lengths, tmp_path / "x.gff3.gz")
+    assert not (tmp_path / "x.gff3.gz.tbi").exists()
+    index = str(tmp_path / "x.gff3.gz.csi")
+    with pysam.TabixFile(str(tmp_path / "x.gff3.gz"), index=index, parser=pysam.asGFF3()) as file:
+        assert [row.start for row in file.fetch("huge", 800_000_500, 800_000_501)] == [800_000_000]
+
+
 def test_written_gff3_is_sorted_indexed_and_reads_back(tmp_path):
     path = gff(
         tmp_path,

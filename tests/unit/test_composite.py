@@ -275,8 +275,7 @@ def test_bits_of_a_genome_are_those_of_it_alone(genome, singles, splits, feature
         write_scores(tmp_path / "a.npz", held, causal_forward=bits, causal_reverse=bits, two_sided=bits / 2)
         write_scores(tmp_path / "b.npz", held, two_sided=bits)
         paths = {"dnalm": tmp_path / "a.npz", "flank_counts": tmp_path / "b.npz"}
-        labels = gene_labels(genome, features)
-        tables = evaluate_language(genome, splits, labels, features, repeats, paths, settings, 1, common)
+        tables = evaluate_language(genome, splits, features, repeats, paths, settings, 1, common)
         return [pd.DataFrame(rows) for rows in tables]
 
     together = judged(genome, features, values)

@@ -364,3 +364,24 @@ def test_a_study_file_with_one_genome_builds_one_genome(tmp_path):
     assert "results/genomes/my_genome/genome.json" in shown
     assert "results/mine/splits.tsv" in shown
     assert "chlamydia" not in shown
+
+
+def sources(value, name=""):
+    """Names and settings of all genomes below a part of a study; a sample's genome has the name of the sample."""
+    if isinstance(value, GenomeSource):
+        yield name, value.model_dump_json(exclude_none=True, exclude={"group", "split"})
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from sources(one, key)
+    elif isinstance(value, Section):
+        for key in type(value).model_fields:
+            yield from sources(getattr(value, key), name)
+
+
+def test_no_two_studies_give_one_name_to_two_genomes():
+    """They would build results/genomes/<name> in turns."""
+    known = {}
+    for path in sorted((ROOT / "config").glob("*.yaml")):
+        for name, source in sources(load_study(yaml.safe_load(path.read_text()))):
+            assert known.setdefault(name, (source, path.name))[0] == source, (name, path.name, known[name][1])
+    assert len(known) > 15

@@ -78,13 +78,29 @@ def test_tables_of_ucsc_in_three_forms(tmp_path, text):
         ("I\n", r"r\.txt:1: one column\. chromAlias"),
         (REPORT + "x\ty\n", r"r\.txt:10: 2 columns instead of 10"),
         (REPORT.replace("\t240\t", "\tlong\t"), r"r\.txt:5: a length of 'long'"),
-        (REPORT.replace("\nMT\t", "\nI\t"), r"r\.txt:6: the name I is there twice \(first in line 5\)"),
+        (
+            REPORT.replace("NC_001224.1", "NC_001133.9"),
+            r"r\.txt:6: the name NC_001133\.9 is there twice \(first in line 5",
+        ),
+        (REPORT.replace("\nMT\t", "\nBK006935.2\t"), r"r\.txt:6: the name BK006935\.2 is there twice"),
+        ("c1\ta\nc2\tb\na\tb\n", r"r\.txt:3: the name a is there twice \(first in line 1"),
     ],
 )
 def test_a_broken_report_is_named(tmp_path, text, pattern):
     with pytest.raises(InputError, match=pattern) as error:
         report(tmp_path, text)
     assert error.value.next_step
+
+
+def test_names_that_several_contigs_have_are_not_used(tmp_path, caplog):
+    caplog.set_level("INFO")
+    text = REPORT
+    for name in ("I", "MT", "s9"):
+        text = text.replace(f"\n{name}\t", "\nANONYMOUS\t")
+    entries = by_name(report(tmp_path, text))
+    assert "ANONYMOUS" not in entries
+    assert entries["NC_001133.9"].length == 240 and entries["KN1.1"].length == 36 and entries["chrM"].length == 120
+    assert "several contigs have the names ANONYMOUS, which are not used" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -228,7 +244,7 @@ def test_a_genome_is_built_with_a_report(tmp_path, caplog):
     assert genome.contigs["role"].tolist() == ["chromosome", "organelle", "unplaced"]
     assert card["roles"] == {"chromosome": 1, "organelle": 1, "unplaced": 1}
     assert "left out (role alternate): 1 contigs, 24 bases: KI2.1" in caplog.text
-    assert "1 genetic code 1" not in caplog.text and "1 contigs have another: chrM 3" in caplog.text
+    assert "genetic code 1; 1 contigs have another: chrM 3" in caplog.messages
     provenance = json.loads((tmp_path / "g" / "provenance.json").read_text())
     assert provenance["left_out"]["role plasmid"] == {"contigs": 1, "bases": 60, "names": ["p2"]}
     assert len(provenance["report_sha256"]) == 64

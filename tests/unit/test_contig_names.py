@@ -6,6 +6,7 @@ import logging
 import pandas as pd
 import pytest
 
+from dnalm.contigs.assembly_report import Entry
 from dnalm.contigs.names import forms, match_contigs, read_aliases, read_landmarks
 from dnalm.errors import InputError
 from dnalm.genomes.build import build_genome
@@ -115,6 +116,42 @@ def test_another_length_is_another_assembly(tmp_path, name):
         assert matched(tmp_path, part + genes(name)) == {name: "I"}
 
 
+def warned_of_versions(caplog):
+    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING and "other versions" in r.message]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "sequence", "said"),
+    [
+        (genes("NC_000001.10"), "NC_000001.11", "NC_000001.10 there, NC_000001.11 here (no length to compare)"),
+        (sizes(**{"NC_000001.10": 50}) + genes("NC_000001.10"), "gi|5|ref|NC_000001.11|",
+         "NC_000001.10 there, NC_000001.11 here (the same length)"),
+        ("I\tx\tchromosome\t1\t50\t.\t.\t.\tID=I;Alias=BK006935.1,NC_001133.8\n" + genes("I"), "NC_001133.9",
+         "NC_001133.8 there, NC_001133.9 here (the same length)"),
+        (genes("NC_000001.11"), "NC_000001.11", ""), (genes("NC_000001"), "NC_000001.11", ""),
+        (genes("NC_000001.11"), "NC_000001", ""), (genes("chr1"), "1", ""),
+    ],
+)  # fmt: skip
+def test_another_version_of_an_accession_is_a_warning_with_both(tmp_path, caplog, annotation, sequence, said):
+    matched(tmp_path, annotation, {sequence: 50})
+    told = warned_of_versions(caplog)
+    assert [said in text for text in told] == [True] * bool(said)
+
+
+def test_the_report_knows_the_version_of_the_sequence(tmp_path, caplog):
+    (tmp_path / "a.gff3").write_text("NC_000001.10\tx\tregion\t1\t50\t.\t+\t.\tName=1\n" + genes("NC_000001.10"))
+    marks = read_landmarks(tmp_path / "a.gff3")
+    report = [Entry(frozenset({"chr1", "1", "CM000663.2", "NC_000001.11"}), 50, None, 1)]
+    assert match_contigs(marks, {"chr1": 50}, tmp_path / "a.gff3", None, report) == {"NC_000001.10": "chr1"}
+    assert "NC_000001.10 there, NC_000001.11 here" in warned_of_versions(caplog)[0]
+
+
+def test_another_version_of_another_length_is_refused_with_both(tmp_path):
+    text = sizes(**{"NC_000001.10": 49}) + genes("NC_000001.10")
+    pattern = r"contig NC_000001\.10 has 49 bases in the annotation, NC_000001\.11 has 50 in the sequence"
+    refused(tmp_path, pattern, text, {"NC_000001.11": 50})
+
+
 def test_what_is_left_over_is_named_with_its_line(tmp_path):
     refused(tmp_path, r"a\.gff3:2: contig 'plasmid' is not in the sequence\. It has I, II, Mito", genes("I", "plasmid"))
 
@@ -157,6 +194,25 @@ def test_a_chromosome_without_annotation_is_a_warning_and_scraps_are_not(tmp_pat
         matched(tmp_path, genes("2L"), {"2L": 1000, "2R": bare})
     (told,) = [record for record in caplog.records if "no annotation: 2R" in record.message]
     assert told.levelno == level and f"{100 * bare / (1000 + bare):.1f} % of all bases" in told.message
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "2 contigs have no annotation: 2R, X; 60.0 % of all bases"), ({"leave_out": ["X"]}, "1 contigs have no "
+        "annotation: 2R; 50.0 % of all bases"), ({"keep": ["2L"]}, ""), ({"min_length": 300}, "2R; 50.0 %"),
+        ({"region": {"contig": "2L", "start": 0, "end": 300}}, ""),
+        ({"region": {"contig": "2R", "start": 0, "end": 300}}, "2R; 100.0 %"),
+    ],
+)  # fmt: skip
+def test_contigs_that_are_not_used_do_not_count_as_without_genes(tmp_path, caplog, given, told):
+    sizes = {"2L": 480, "2R": 480, "X": 240}
+    (tmp_path / "a.fa").write_text("".join(f">{name}\n{'ATGGCTAAATGA' * (n // 12)}\n" for name, n in sizes.items()))
+    (tmp_path / "a.gff3").write_text("2L\tx\tCDS\t1\t12\t.\t+\t0\tID=g\n")
+    source = {"path": str(tmp_path / "a.fa"), "annotation": str(tmp_path / "a.gff3"), "genetic_code": 1, **given}
+    build_genome("g", resolve_source(source), source, tmp_path / "g")
+    found = [r.getMessage() for r in caplog.records if "count as sequence without genes" in r.message]
+    assert len(found) == bool(told) and all(told in text for text in found)
 
 
 def test_a_genome_is_built_under_the_names_of_the_sequence(tmp_path):

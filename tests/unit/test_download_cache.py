@@ -14,6 +14,7 @@ from dnalm.download.acquire import acquire, cache_folder, deliver
 from dnalm.download.faults import DownloadError
 from dnalm.download.settings import Settings
 from dnalm.errors import InputError
+from dnalm.genomes.build import build_genome
 from dnalm.io.fetch import resolve_source
 from dnalm.io.provenance import ROOT, sha256_of
 from dnalm.io.remote import KEYS, is_remote, local_files, source_key, wanted
@@ -115,6 +116,28 @@ def test_delivered_files_share_their_disk_space(site, tmp_path):
     )
 
 
+def test_a_copy_to_another_disk_that_fails_half_way_has_no_final_name(site, tmp_path, monkeypatch):
+    folder = acquire(ECOLI, tmp_path / "cache", Settings())
+
+    def other_disk(*paths):
+        raise OSError(18, "Invalid cross-device link")
+
+    def half(source, target):
+        with open(source, "rb") as whole, open(target, "wb") as out:
+            out.write(whole.read(20))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dnalm.download.acquire.os.link", other_disk)
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="No space left"):
+        broken.setattr("dnalm.download.acquire.shutil.copyfile", half)
+        deliver(folder, tmp_path / "g")
+    assert not list((tmp_path / "g").iterdir())
+    deliver(folder, tmp_path / "g")
+    names = [f"{STEM}_genomic.fna.gz", "download.json"]
+    assert all((tmp_path / "g" / name).read_bytes() == (folder / name).read_bytes() for name in names)
+    assert not os.path.samefile(folder / names[0], tmp_path / "g" / names[0])
+
+
 def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.delenv("DNALM_CACHE", raising=False)
     assert str(cache_folder()) == "results/downloads/.cache"
@@ -126,6 +149,33 @@ def test_a_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match=r"cannot write here .* Set DNALM_CACHE"):
         acquire(ECOLI, tmp_path / "file", Settings())
+
+
+def test_a_complete_cache_of_somebody_else_is_used(site, tmp_path, monkeypatch):
+    folder = acquire(ECOLI, tmp_path, Settings())
+
+    def refused(path, mode):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("dnalm.download.locks.open", refused, raising=False)  # root may open anything
+    site.requests.clear()
+    assert acquire(ECOLI, tmp_path, Settings()) == folder
+    assert not site.requests
+    path = folder / f"{STEM}_genomic.fna.gz"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DownloadError, match=r"cannot write here \(Permission denied\)"):
+        acquire(ECOLI, tmp_path, Settings())
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("record", ["{}", "[]", "null", '{"files": []}', "{"])
+def test_a_record_that_says_nothing_counts_for_nothing(site, tmp_path, record):
+    folder = acquire(ECOLI, tmp_path, Settings())
+    (folder / "download.json").write_text(record)
+    with pytest.raises(InputError, match=r"download\.json: .*Delete the folder"):
+        resolve_source(ECOLI, downloads=folder)
+    assert (acquire(ECOLI, tmp_path, Settings()) / f"{STEM}_genomic.fna.gz").is_file()
+    assert resolve_source(ECOLI, downloads=folder).sequence.name == f"{STEM}_genomic.fna.gz"
 
 
 YEAST = {"ensembl": {"species": "saccharomyces_cerevisiae", "release": 113}}
@@ -162,6 +212,35 @@ def test_files_that_are_here_are_never_downloaded(tmp_path, monkeypatch, case):
     files = resolve_source(source)
     found = [files.sequence, *([files.annotation] if files.annotation else [])]
     assert found == [tmp_path / name for name in names]
+
+
+def test_coding_sequences_of_ncbi_are_no_genome(tmp_path, monkeypatch):
+    """NCBI's folders have them under names that end as the genome's does, and come before it in the alphabet."""
+    monkeypatch.setenv("DNALM_DATA", str(tmp_path))
+    for end in ("cds_from_genomic.fna.gz", "rna_from_genomic.fna.gz", "genomic.gff.gz"):
+        (tmp_path / f"{STEM}_{end}").write_bytes(b">x\n")
+    assert is_remote(ECOLI)
+    (tmp_path / f"{STEM}_genomic.fna").write_bytes(b">x\n")
+    assert resolve_source(ECOLI).sequence == tmp_path / f"{STEM}_genomic.fna"
+
+
+@pytest.mark.parametrize("other", ["GRCh37.dna_sm.primary_assembly", "GRCh37.dna_sm.toplevel"])
+def test_several_assemblies_that_fit_are_an_error_until_one_is_named(tmp_path, monkeypatch, other):
+    monkeypatch.setenv("DNALM_DATA", str(tmp_path))
+    right, gff = "Homo_sapiens.GRCh38.dna_sm.primary_assembly.fa.gz", "Homo_sapiens.GRCh38.113.gff3.gz"
+    for name in (right, gff, f"Homo_sapiens.{other}.fa.gz"):
+        (tmp_path / name).write_bytes(b">x\n")
+    human = {"ensembl": {"species": "homo_sapiens", "release": 113}}
+    with pytest.raises(InputError, match=rf"several files .*GRCh37.*{right}.*with `file`|{right}.*GRCh37.*`file`"):
+        is_remote(parsed(human))
+    assert resolve_source(parsed({**human, "file": right})).sequence == tmp_path / right
+    assert not is_remote(parsed({**human, "file": "gone.fa.gz"}))
+    with pytest.raises(InputError, match=r"gone\.fa\.gz of homo_sapiens, release 113 was not found"):
+        resolve_source(parsed({**human, "file": "gone.fa.gz"}))
+    (tmp_path / "Homo_sapiens.T2T.113.gff3.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"GRCh38\.113\.gff3.*T2T.*with `annotation`"):
+        resolve_source(parsed({**human, "file": right}))
+    assert resolve_source(parsed({**human, "file": right, "annotation": gff})).annotation == tmp_path / gff
 
 
 def test_a_report_that_lies_beside_is_used(tmp_path, monkeypatch):
@@ -213,6 +292,8 @@ OFFLINE = {
         "Saccharomyces_cerevisiae.*.113.gff3.gz",
     ]),
     "ucsc": ({"ucsc": {"assembly": "sacCer3"}}, ["soe.ucsc.edu/goldenPath/sacCer3/bigZips", "fetch sacCer3.fa.gz"]),
+    "two urls": ({"url": "http://genomes.invalid/x.fa", "annotation": "http://genomes.invalid/y.gff3"},
+                 ["fetch x.fa and y.gff3"]),
     "s3": ({"url": "s3://bucket/x.fa.gz"}, ["s3://bucket/x.fa.gz", "fetch x.fa.gz"]),
 }  # fmt: skip
 ALONE = """
@@ -253,6 +334,20 @@ def test_without_a_network_the_message_says_what_to_put_where(offline_messages, 
 
 def test_a_study_may_name_a_genome_of_ucsc_in_one_word():
     assert parsed({"ucsc": "sacCer3"})["ucsc"] == {"assembly": "sacCer3"}
+
+
+NUCLEOTIDES = ("NZ_CP012345.1", "NZ_ABCD01000001.1", "NZ_JAABCD010000001.1", "JAABCD010000001.1", "U00096.3")
+
+
+@pytest.mark.parametrize("accession", NUCLEOTIDES)
+def test_accessions_of_records(accession):
+    assert parsed({"ncbi": accession})["ncbi"] == accession
+
+
+@pytest.mark.parametrize("accession", ["NZ_NC_000913.3", "nc_000913.3", "NZ_GCF_000005845.2"])
+def test_what_is_no_accession(accession):
+    with pytest.raises(InputError, match="is no accession"):
+        parsed({"ncbi": accession})
 
 
 @pytest.mark.parametrize(
@@ -298,4 +393,21 @@ def test_passwords_in_urls_stay_out_of_records(site, tmp_path):
     source = {"url": site.base.replace("//", "//me:secret@") + "/x.fa?token=secret", "file": "x.fa"}
     folder = acquire(source, tmp_path, Settings())
     assert "secret" not in (folder / "download.json").read_text()
-    assert "secret" not in json.dumps(resolve_source(source, downloads=folder).provenance)
+    files = resolve_source(source, downloads=folder)
+    assert "secret" not in json.dumps(files.provenance)
+    build_genome("g", files, source, tmp_path / "g")
+    assert "secret" not in (tmp_path / "g" / "provenance.json").read_text()
+
+
+def test_passwords_in_urls_of_files_that_are_here_stay_out_of_records(tmp_path, monkeypatch):
+    monkeypatch.setenv("DNALM_DATA", str(tmp_path))
+    source = parsed({"url": "https://me:secret@example.org/a.fa?token=secret",
+                     "annotation": "https://me:secret@example.org/a.gff3"})  # fmt: skip
+    with pytest.raises(InputError, match="was not found") as error:
+        resolve_source(source)
+    assert "secret" not in str(error.value)
+    (tmp_path / "a.fa").write_bytes(fasta())
+    (tmp_path / "a.gff3").write_bytes(GFF3)
+    build_genome("g", resolve_source(source), source, tmp_path / "g")
+    record = (tmp_path / "g" / "provenance.json").read_text()
+    assert "secret" not in record and "https://example.org/a.fa?token=..." in record

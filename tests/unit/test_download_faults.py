@@ -18,7 +18,7 @@ DATA = packed(fasta(30_000))
 OTHER = packed(fasta(30_000, seed=2))
 PATIENT = Settings(attempts=4, backoff=0.01, read_timeout=20.0, connect_timeout=20.0)
 HASTY = Settings(attempts=2, backoff=0.01, read_timeout=0.6, connect_timeout=20.0)
-CUT = Act(cut=4000)
+CUT, CUT_TEXT = Act(cut=4000), Act(cut=1500)
 PAGE = b"<!DOCTYPE html><html><head><title>Please log in</title></head></html>"
 HALF = len(DATA) // 2
 DAMAGED = DATA[:HALF] + bytes([DATA[HALF] ^ 1]) + DATA[HALF + 1 :]
@@ -116,6 +116,56 @@ def test_without_a_version_a_part_is_continued_if_a_checksum_will_tell(servers, 
     assert [started_at(request) for request in requests] == [0, 4000]
 
 
+PLAIN, UNSAID = fasta(3000), Act(unsaid=True, validators=False)
+
+
+@pytest.mark.parametrize("cut", [1500, len(PLAIN)])
+def test_a_plain_file_of_unknown_length_is_refused(servers, tmp_path, cut):
+    """Whether it is whole cannot be told, and no partial file may ever have the final name."""
+    act = Act(unsaid=True, cut=cut)
+    with pytest.raises(DownloadError, match=r"not say how long x\.fa is.* Give the checksum .* `sha256`") as error:
+        download(servers, tmp_path, always=act, data=PLAIN, name="x.fa")
+    assert error.value.kind == "refused"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "promises"),
+    [
+        ("x.fa", PLAIN, {"pinned": {"md5": md5(PLAIN)}}),
+        ("x.fa", PLAIN, {"promised": {"md5": md5(PLAIN)}}),
+        ("x.fa.gz", DATA, {}),
+        ("x.gb", genbank(), {}),
+    ],
+)
+def test_an_unknown_length_is_recorded_where_the_end_is_proved(servers, tmp_path, caplog, name, data, promises):
+    record, _ = download(servers, tmp_path, always=UNSAID, data=data, name=name, **promises)
+    assert record["length_known"] is False
+    assert "does not say how long" in caplog.text
+    again, _ = download(servers, tmp_path, always=UNSAID, data=data, name=name, **promises)
+    assert again["length_known"] is False
+
+
+@pytest.mark.parametrize("act", [Act(chunked=True), Act()])
+def test_the_last_chunk_and_a_length_tell_the_end(servers, tmp_path, caplog, act):
+    record, _ = download(servers, tmp_path, always=act, data=PLAIN, name="x.fa")
+    assert "length_known" not in record
+    assert "how long" not in caplog.text
+    with pytest.raises(DownloadError, match="broke"):
+        download(servers, tmp_path, always=Act(chunked=act.chunked, cut=1500, ranges=False), data=PLAIN, name="y.fa")
+
+
+def test_lists_that_are_cut_are_asked_for_again(servers, caplog):
+    site, base = servers["http"]
+    site.add("/list.txt", PLAIN)
+    site.plan("/list.txt", CUT_TEXT, Act(chunked=True, cut=1500), Act())
+    assert Client(PATIENT).text(f"{base}/list.txt").encode() == PLAIN
+    assert "whether it is whole" not in caplog.text
+    site.plan("/list.txt", UNSAID)
+    Client(PATIENT).text(f"{base}/list.txt")
+    assert "whether it is whole is not known" in caplog.text
+
+
 @pytest.mark.parametrize("ignores", [False, True], ids=["whole file again", "part of the new one"])
 def test_a_file_that_changed_between_two_tries_is_never_mixed(servers, tmp_path, ignores):
     second = Act(swap=OTHER, etag='"new"' if ignores else None)
@@ -149,7 +199,7 @@ LOST = {
     "an error of S3": ({"always": Act(body=b'<?xml version="1.0"?><Error>')}, "damaged", r"a web page or an error"),
     "truncated gzip": ({"data": DATA[:HALF]}, "damaged", r"cut short: its compressed data do not end after 2 tries"),
     "damaged gzip": ({"data": DAMAGED}, "damaged", r"damaged gzip"),
-    "wrong checksum inside": ({"data": DATA[:-8] + b"\1\2\3\4" + DATA[-4:]}, "damaged", r"gzip \(.*incorrect data"),
+    "wrong checksum inside": ({"data": DATA[:-8] + b"\1\2\3\4" + DATA[-4:]}, "damaged", r"gzip \(.*ncorrect checksum"),
     "rubbish after it": ({"data": DATA + b"rubbish"}, "damaged", r"other bytes after its compressed data"),
     "not packed at all": ({"data": fasta(600)}, "damaged", r"x\.fa\.gz is not gzip: it begins with b'>chr1"),
     "empty": ({"data": b""}, "damaged", r"x\.fa\.gz is empty"),
@@ -203,6 +253,13 @@ def test_ftp_goes_on_after_faults(servers, tmp_path, case):
     assert record["url"].startswith("ftp://127.0.0.1")
 
 
+@pytest.mark.parametrize("unknown", ["REST", "SIZE", "MDTM"])
+def test_ftp_servers_that_know_few_commands(servers, tmp_path, unknown, monkeypatch):
+    monkeypatch.setattr(servers["ftp"][0], "unknown", {unknown})
+    download(servers, tmp_path, [CUT], protocol="ftp", promised={"md5": md5(DATA)})
+    assert (tmp_path / "x.fa.gz").read_bytes() == DATA
+
+
 @pytest.mark.parametrize(
     ("how", "kind", "words"),
     [
@@ -232,6 +289,9 @@ def test_ftp_notices_another_version_by_its_date(servers, tmp_path):
         ("ftp://genomes.invalid/x.fa.gz", "unreachable", "no connection .* after 2 tries"),
         ("gopher://here/x.fa.gz", "refused", "no downloads from gopher"),
         ("http://[broken/x.fa.gz", "refused", "this is no URL"),
+        ("http://here:bad/x.fa.gz", "refused", "this is no URL"),
+        ("ftp://here:bad/x.fa.gz", "refused", "this is no URL .*bad"),
+        ("ftp:///x.fa.gz", "refused", "this is no URL .*names no server"),
     ],
 )
 def test_places_that_are_none(tmp_path, monkeypatch, url, kind, words):
@@ -240,6 +300,12 @@ def test_places_that_are_none(tmp_path, monkeypatch, url, kind, words):
     with pytest.raises(DownloadError, match=words) as error:
         fetch(RemoteFile("sequence", "x.fa.gz", url), tmp_path, Client(PATIENT))
     assert error.value.kind == kind
+
+
+def test_a_line_end_in_a_name_is_no_command_of_ftp(servers, tmp_path):
+    _, base = servers["ftp"]
+    with pytest.raises(DownloadError, match="this is no URL to download from"):
+        fetch(RemoteFile("sequence", "x.fa", f"{base}/a%0ADELE%20b.fa"), tmp_path, Client(PATIENT))
 
 
 def test_a_server_that_is_down(tmp_path):

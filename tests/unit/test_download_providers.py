@@ -155,6 +155,19 @@ def test_a_checksum_of_the_list_that_does_not_fit(site, base, http, tmp_path):
     assert error.value.kind == "damaged"
 
 
+@pytest.mark.parametrize("left", [None, "_assembly_stats.txt"], ids=["missing", "incomplete"])
+def test_a_list_of_ncbi_that_does_not_tell_is_said(site, http, tmp_path, caplog, left):
+    made = add_ncbi(site)
+    path = f"{made['place']}/md5checksums.txt"
+    kept = [line for line in site.files.pop(path).decode().splitlines(True) if left and left in line]
+    if kept:
+        site.add(path, "".join(kept).encode())
+    record, _ = get({"ncbi": ECOLI}, tmp_path, patient(http))
+    assert [file["provider_checksum"] for file in record["files"]] == [None] * 3
+    told = "has no checksum of" if left else "cannot be compared with a checksum"
+    assert sum(told in message for message in caplog.messages) == 3
+
+
 def test_datasets_is_the_second_place(site, http, tmp_path, caplog, monkeypatch):
     monkeypatch.setenv("NCBI_API_KEY", "secret")
     caplog.set_level(logging.INFO)
@@ -321,6 +334,29 @@ def test_a_url_that_ends_in_no_name_needs_one(site, http, tmp_path):
         get({"url": f"{http}/get?id=7"}, tmp_path, patient(http))
     record, _ = get({"url": f"{http}/get?id=7", "file": "x.fa.gz"}, tmp_path, patient(http))
     assert record["files"][0]["name"] == "x.fa.gz"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            {"url": "{http}/x.fa", "annotation": "{http}/get?f=gff"},
+            r"'get' does not say .* as `annotation`, with .*\.bed",
+        ),
+        ({"url": "{http}/get"}, r"Give the file a name with `file`, with one of \.fa, (?!.*\.(vcf|bcf|bed))"),
+        ({"url": "{http}/get", "of": "variants"}, r"'get' does not .* as `vcf`, with one of \.vcf, \.bcf, and"),
+        ({"url": "{http}/x.zip"}, r"x\.zip is an archive\. Unpack it"),
+        ({"url": "{http}/x.fa", "file": "sub/x.fa"}, r"genomes: file: 'sub/x\.fa' names a folder"),
+        ({"url": "{http}/x.fa", "file": "../../x.fa"}, r"genomes: file: .* names a folder"),
+        ({"url": "file:///nowhere/x.fa"}, r"file:///nowhere/x\.fa: no such file\. Check the path"),
+    ],
+)
+def test_urls_that_are_refused_before_anything_is_downloaded(site, http, tmp_path, source, words):
+    site.add("/x.fa", fasta())
+    with pytest.raises(DownloadError, match=words):
+        get({key: value.replace("{http}", http) for key, value in source.items()}, tmp_path, patient(http))
+    assert not site.requests
+    assert not list(tmp_path.rglob("*.fa"))
 
 
 def test_names_cannot_lead_out_of_the_folder(site, http, tmp_path):

@@ -16,6 +16,7 @@ ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 PACKAGES = {
     "Bio": ("biopython", "biopython"),
     "huggingface_hub": ("huggingface_hub", "huggingface-hub"),
+    "isal": ("python-isal", "isal"),
     "matplotlib": ("matplotlib-base", "matplotlib"),
     "sklearn": ("scikit-learn", "scikit-learn"),
     "torch": ("pytorch", "torch"),

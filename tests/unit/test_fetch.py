@@ -80,6 +80,13 @@ def test_an_accession_is_found_in_any_folder_of_dnalm_data(data):
     )
 
 
+def test_md5_of_a_file_that_is_here_is_compared(data):
+    source = {"ncbi": "GCF_1", "file": "a.fna"}
+    assert resolve_source({**source, "md5": hashlib.md5(FASTA).hexdigest()}).sequence == data / "two" / "a.fna"
+    with pytest.raises(InputError, match=r"a\.fna: md5 is .* expected 0000"):
+        resolve_source({**source, "md5": "0" * 32})
+
+
 def test_what_is_missing_is_named_with_the_place_to_put_it(data, monkeypatch):
     with pytest.raises(
         InputError, match=r"genomes: ncbi: b\.gff of GCF_1 was not found\. Download .* put it into a folder"

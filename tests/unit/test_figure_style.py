@@ -10,6 +10,18 @@ from sklearn.isotonic import IsotonicRegression
 
 from dnalm.figures import style
 from dnalm.figures.bits_by_region import STRATA
+from dnalm.figures.vocabulary import (
+    MARKERS,
+    METHOD_COLOURS,
+    METHOD_LABELS,
+    METRIC_LABELS,
+    PEER_COLOUR,
+    SPLIT_COLOURS,
+    STRATUM_LABELS,
+    in_order,
+    method_colour,
+    method_label,
+)
 
 
 def luminance_and_lab(colour, vision):
@@ -46,30 +58,30 @@ TOGETHER = {
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("group", TOGETHER)
 def test_methods_drawn_together_differ_for_every_vision(group, vision):
-    lab = {m: luminance_and_lab(style.METHOD_COLOURS[m], VISIONS[vision])[1] for m in TOGETHER[group]}
+    lab = {m: luminance_and_lab(METHOD_COLOURS[m], VISIONS[vision])[1] for m in TOGETHER[group]}
     distance = {pair: np.linalg.norm(lab[pair[0]] - lab[pair[1]]) for pair in itertools.combinations(lab, 2)}
     assert min(distance.values()) >= 10, min(distance, key=distance.get)
 
 
 def test_split_colours_differ_for_every_vision():
     for vision in VISIONS.values():
-        lab = [luminance_and_lab(colour, vision)[1] for colour in style.SPLIT_COLOURS.values()]
+        lab = [luminance_and_lab(colour, vision)[1] for colour in SPLIT_COLOURS.values()]
         assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(lab, 2)) >= 15
 
 
-@pytest.mark.parametrize("colour", [*style.METHOD_COLOURS.values(), style.PEER_COLOUR, style.INK, style.QUIET])
+@pytest.mark.parametrize("colour", [*METHOD_COLOURS.values(), PEER_COLOUR, style.INK, style.QUIET])
 def test_colours_stand_out_from_white(colour):
     assert 1.05 / (luminance_and_lab(colour, np.eye(3))[0] + 0.05) >= 3
 
 
 def test_every_method_has_a_name_a_colour_and_a_marker():
     drawn = {m for group in TOGETHER.values() for m in group} - {"markov_order"}
-    assert drawn <= set(style.METHOD_LABELS) and drawn <= set(style.MARKERS) and drawn <= set(style.METHOD_COLOURS)
-    assert style.method_colour("markov_order_12") == style.METHOD_COLOURS["markov_order"]
-    assert style.method_label("a_peer") == "a_peer" and style.method_colour("a_peer") == style.PEER_COLOUR
-    assert style.in_order(["a_peer", "longest_orf", "dnalm"]) == ["dnalm", "longest_orf", "a_peer"]
-    assert set(GENE_METRICS) | {"brier", "ece"} <= set(style.METRIC_LABELS)
-    assert set(STRATA) <= set(style.STRATUM_LABELS)
+    assert drawn <= set(METHOD_LABELS) and drawn <= set(MARKERS) and drawn <= set(METHOD_COLOURS)
+    assert method_colour("markov_order_12") == METHOD_COLOURS["markov_order"]
+    assert method_label("a_peer") == "a_peer" and method_colour("a_peer") == PEER_COLOUR
+    assert in_order(["a_peer", "longest_orf", "dnalm"]) == ["dnalm", "longest_orf", "a_peer"]
+    assert set(GENE_METRICS) | {"brier", "ece"} <= set(METRIC_LABELS)
+    assert set(STRATA) <= set(STRATUM_LABELS)
 
 
 @pytest.mark.parametrize("seed", range(5))

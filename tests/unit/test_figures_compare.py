@@ -23,7 +23,7 @@ from helpers.compare import (
 from helpers.study import metric_row
 from matplotlib.text import Text
 
-from dnalm.figures import style
+from dnalm.figures import style, vocabulary
 from dnalm.figures.architectures import COSTS, FAMILIES, draw_architectures, mean_curve, places, read_logs
 from dnalm.figures.bits_by_region import STRATA, draw_bits_by_region
 from dnalm.figures.context_cost import draw_context_cost, length_label
@@ -323,5 +323,5 @@ def test_the_mean_replaces_the_seeds_of_its_method_alone():
 
 @pytest.mark.parametrize("stratum", ["soft_masked", "not_soft_masked"])
 def test_new_strata_have_names(stratum):
-    assert style.STRATUM_LABELS[stratum][0].isupper()
-    assert "_" not in style.STRATUM_LABELS[stratum]
+    assert vocabulary.STRATUM_LABELS[stratum][0].isupper()
+    assert "_" not in vocabulary.STRATUM_LABELS[stratum]

@@ -1,11 +1,14 @@
 """Alleles of labelled tables: the leftmost place, several files, other files beside, exons as groups, no frequency."""
 
 import gzip
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.genomes import genome_of, planted_genome
+from helpers.variants import record, write_vcf
 
 from dnalm.config import load_study
 from dnalm.config_labelled import FREQUENCY, LabelledSet
@@ -39,6 +42,15 @@ def changed(sequence, row):
     p = row["_position"]
     assert sequence[p : p + len(row["_ref_bases"])] == row["_ref_bases"]
     return sequence[:p] + row["_alt_bases"] + sequence[p + len(row["_ref_bases"]) :]
+
+
+def test_places_in_the_genome_and_in_the_contig():
+    genome, text = genome_of("ACGTACGTAC", "GGCATT"), pd.Series
+    row, position = np.array([0, 1, 1, -1, 1]), text(["3", "3", "1", "3", "9"])
+    ref, alt = text(["G", "CA", "GG", "G", "A"]), text(["T", "C", "G", "T", "C"])
+    found = place_alleles(genome, row, position, ref, alt, 0)
+    assert found["_position"].tolist() == [2, 13, 10, -2, -1]
+    assert found["_local"].tolist() == [2, 3, 0, -1, -1]
 
 
 def test_all_ways_to_write_a_change_are_one_row():
@@ -78,7 +90,7 @@ def test_what_is_no_allele_is_none():
 def test_spdi_counts_from_zero():
     said = spdi_columns(pd.Series(["NC_1.1:2:G:T", "NC_1.1:4::CC", "", "NC_1.1:3:TA:"]))
     assert said["position"].tolist() == ["3", "5", "", "4"]
-    found = placed(genome_of("ACGTACGT"), *said.iloc[[0, 1, 3]].itertuples(index=False), interbase=True)
+    found = placed(genome_of("ACGTACGT"), *said.iloc[[0, 1, 3], 1:].itertuples(index=False), interbase=True)
     assert found["_position"].tolist() == [2, 4, 3] and found["_kind"].tolist() == ["snv", "insertion", "deletion"]
 
 
@@ -166,6 +178,25 @@ def test_groups_are_the_nearest_exon(two_exons):
         group_names(table, {"by": "exon", "block": 10}, None)
 
 
+@pytest.mark.parametrize(("strand", "phase"), [("+", 0), ("+", 1), ("-", 0), ("-", 2)])
+def test_long_exons_are_cut_between_codons(strand, phase):
+    """Two parts of 100 and 86 bases: the bases of a codon that no intron divides share a stretch."""
+    low, high = np.arange(1000, 1100), np.arange(1300, 1386)
+    reading = np.concatenate([low, high] if strand == "+" else [high[::-1], low[::-1]])
+    parts = np.array([[1000, 1100], [1300, 1386]] if strand == "+" else [[1300, 1386], [1000, 1100]])
+    models = pd.DataFrame({"gene": ["g"], "parts": [parts], "strand": [strand], "phase": [phase]})
+    table = pd.DataFrame({"_position": reading, "_gene": "g"})
+    for longest in (20, 50):
+        names = group_names(table, {"by": "exon", "block": longest}, SimpleNamespace(table=models))
+        codon = (np.arange(len(reading)) - phase) // 3
+        exon = reading < 1200
+        for number in np.unique(codon):
+            for side in (exon, ~exon):
+                assert len(set(names[side & (codon == number)])) <= 1
+        assert max(pd.Series(names).value_counts()) <= longest
+        assert len(set(names)) >= len(reading) // longest
+
+
 @pytest.fixture(scope="module")
 def two_exons():
     """A gene of two exons with an intron of 60 bases."""
@@ -242,3 +273,84 @@ def test_consequences_that_say_it_themselves_are_apart():
     label = np.array([True] * 20 + [True, False] * 10 + [True] * 6 + [False] * 14)
     assert undecided(label, kind).tolist() == [False] * 20 + [True] * 40
     assert not undecided(label[:40], kind[:40]).any()  # one alone is a stratum already
+
+
+def rows_of(tmp_path, text, **keys):
+    """Line, alternative and label of each row that is kept, and the reason of each line that is not."""
+    path = tmp_path / "t.txt"
+    path.write_bytes(text.encode())
+    kept, left = read_labelled(genome_of("ACGTACGTAC"), path, settings_of(**keys))
+    return kept[["line", "_alt_bases", "_label"]].to_numpy().tolist(), dict(
+        zip(left["line"], left["reason"], strict=True)
+    )
+
+
+BOTH = [[2, "C", True], [3, "G", False], [4, "T", True]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'pos\tref\talt\tnote\tclass\n1\tA\tC\t"5 prime\tbad\n2\tC\tG\tx\tgood\n3\tG\tT\ty"\tbad\n',
+        'pos\tref\talt\tnote\tclass\n1\tA\tC\t"\tbad\n2\tC\tG\t\tgood\n3\tG\tT\t""\tbad',
+        '"pos"\t"ref"\t"alt"\t"class"\n1\t"A"\t"C"\t"bad"\n2\t"C"\t"G"\t"good"\n3\t"G"\t"T"\t"bad"\n',
+        'pos,ref,alt,note,class\n1,A,C,"a, b",bad\n2,C,G,5" end,good\n3,G,T,"say ""x""",bad\n',
+        "pos\tref\talt\tclass\n1\tA\tC\tbad\t\n2\tC\tG\tgood\t\n3\tG\tT\tbad\t\n",
+        "pos,ref,alt,class\n1,A,C,bad,\n2,C,G,good,\n3,G,T,bad,\n",
+        "pos\tref\talt\tclass\nr1\t1\tA\tC\tbad\nr2\t2\tC\tG\tgood\nr3\t3\tG\tT\tbad\n",
+    ],
+    ids=[
+        "open between tabs",
+        "alone between tabs",
+        "as R writes",
+        "csv",
+        "tabs at the end",
+        "commas at the end",
+        "names",
+    ],
+)
+def test_every_line_of_a_table_is_a_row(tmp_path, text, end):
+    assert rows_of(tmp_path, text.replace("\n", end)) == (BOTH, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'pos,ref,alt,note,class\n1,A,C,,bad\n2,C,G,"x,good\n3,G,T,y",bad\n',
+            r"t\.txt:3: .* followed by 3 lines, but 2 rows: a quotation mark",
+        ),
+        ("pos\tref\talt\tclass\n1\tA\tC\tbad\t\t\n2\tC\tG\tgood\t\t\n", r"t\.txt:2: .* 2 values more"),
+    ],
+)
+def test_tables_whose_rows_are_not_their_lines_are_refused(tmp_path, text, message):
+    with pytest.raises(InputError) as error:
+        rows_of(tmp_path, text)
+    assert re.search(message, str(error.value)), error.value
+
+
+def test_spdi_names_its_contig(tmp_path):
+    genome, path = genome_of("ACGTACGTAC", "GGCATT"), tmp_path / "t.tsv"
+    lines = ["NC_1.1:0:A:C\tbad", "NC_9.1:4:A:G\tgood", "c1:2:C:T\tgood", "c1:3:\tbad", "c0:1:C:G\tbad"]
+    path.write_text("spdi\tclass\n" + "\n".join(lines) + "\n")
+    settings = settings_of(spdi="spdi")
+    kept, left = read_labelled(genome, path, settings, aliases={"NC_1.1": "c0"})
+    assert kept[["line", "_contig", "_local"]].to_numpy().tolist() == [[2, "c0", 0], [6, "c0", 1], [4, "c1", 2]]
+    assert dict(zip(left["line"], left["reason"], strict=True)) == {3: "unknown_contig", 5: "bad_position"}
+
+
+def test_values_per_allele_of_a_vcf_go_to_their_alleles(tmp_path):
+    head = ['##INFO=<ID=class,Number=A,Type=String,Description="x, Number=1">', "##INFO=<Number=R,ID=N,Type=Integer>"]
+    head += ['##INFO=<ID=D,Number=.,Type=String,Description="Number=A">']
+    records = [
+        record(alt="C,G", info="class=bad,good;N=5,6,7;D=x,y"),
+        record(pos=2, ref="C", alt="G", info="class=good"),
+    ]
+    records += [record(pos=3, ref="G", alt="A,T", info="class=bad;N=1,2")]
+    path = write_vcf(tmp_path / "t.vcf", records, head)
+    settings = settings_of(vcf="t.vcf", table=None)
+    kept, left = read_labelled(genome_of("ACGTACGTAC"), path, settings)
+    told = kept[["_alt_bases", "_label", "N", "D"]].to_numpy().tolist()
+    assert told[:3] == [["C", True, "6", "x,y"], ["G", False, "7", "x,y"], ["G", False, "", ""]]
+    assert told[3:] == [["A", True, "1,2", ""], ["T", True, "1,2", ""]] and left.empty  # of another number: as they are

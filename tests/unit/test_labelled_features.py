@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from Bio.Align import substitution_matrices
+from helpers.genomes import cds_rows, features_of, genome_of
 
+from dnalm.annotation.features import features_table
 from dnalm.variants.amino_acids import LETTERS, matrices, numbered
-from dnalm.variants.described import is_missense
+from dnalm.variants.coding import read_coding
+from dnalm.variants.described import _near_introns, is_missense
 from dnalm.variants.features import _windows, chemistry
 from dnalm.variants.splicing import FAR, consensus_change, exon_ends, hgvs_positions, relative
 
@@ -104,3 +107,20 @@ def test_a_shifted_frame_is_not_missense_whatever_residue_comes_first():
         }
     )  # fmt: skip
     assert is_missense(table).tolist() == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize("strand", "+-")
+def test_the_origin_is_no_splice_site(strand):
+    genome = genome_of("A" * 100, "ACGT" * 750, circular=True)
+    place = 100 + np.array([0, 1, 5, 2998, 2999, 1500])
+    gene = read_coding(genome, features_of(genome, [("c1", 2700, 3300, strand)]))
+    assert len(gene.table["parts"].iloc[0]) == 2
+    assert all(not values.any() for values in _near_introns(place, genome, gene).values())
+    rows = cds_rows([("c1", 2700, 2901, strand), ("c1", 2940, 3099, strand)], {"c1": 3000})
+    spliced = read_coding(genome, features_table([row | {"id": "CDS-0"} for row in rows]))
+    assert len(spliced.table["parts"].iloc[0]) == 3
+    found = _near_introns(100 + np.array([2900, 2939, 2940]), genome, spliced)
+    before, after = ("_donor", "_acceptor") if strand == "+" else ("_acceptor", "_donor")
+    sign = 1 if strand == "+" else -1
+    assert (found[before] * sign).tolist() == [-1, 39, 40] and (found[after] * sign).tolist() == [-40, -1, 1]
+    assert not np.isin(_near_introns(place, genome, spliced)["_donor"][:5], [-2, -1, 1, 2]).any()

@@ -1,6 +1,8 @@
 """Variants with labels: read with reasons, described, predicted, judged like scikit-learn judges, drawn."""
 
 import gzip
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,17 @@ from dnalm.evaluate.labelled import evaluate_labelled, strata
 from dnalm.figures.labelled_variants import chosen, draw_labelled
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 from dnalm.report import labelled
-from dnalm.tasks.labelled import OURS, WITHOUT, facts, group_names, predict, predictions, prepare, unseen
+from dnalm.tasks.labelled import (
+    OURS,
+    WITHOUT,
+    facts,
+    fitted_methods,
+    group_names,
+    predict,
+    predictions,
+    prepare,
+    unseen,
+)
 from dnalm.variant_files.labelled import number_column, read_labelled
 from dnalm.variants import trained
 from dnalm.variants.coding import read_coding
@@ -93,6 +105,35 @@ def test_labels_of_another_table_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("bounds", "bad", "good"),
+    [
+        ({"positive_below": -1, "negative_from": 0.5}, [-2.5, -1.5], [0.5, 3]),
+        ({"negative_below": -1, "positive_from": 0.5}, [0.5, 3], [-2.5, -1.5]),
+        ({"positive_below": 0, "positive_from": 3, "negative": ["0"]}, [-2.5, -1.5, -1, 3], [0]),
+    ],
+)
+def test_a_score_with_thresholds_is_a_label(tmp_path, caplog, bounds, bad, good):
+    scores = [-2.5, "-1.5", -1, 0, 0.4999, "0.5", 3, "", "NA", "low", "inf"]
+    text = "ACGTACGTACG"
+    rows = [(i + 1, text[i], "C" if text[i] != "C" else "A", score, "") for i, score in enumerate(scores)]
+    path = write(tmp_path / "t.tsv", rows)
+    label = {"column": "class", **bounds}
+    kept, left = read_labelled(genome_of(text), path, settings_of(label=label))
+    found = kept.groupby("_label")["class"].agg(lambda some: sorted(map(float, some)))
+    assert found[True] == sorted(map(float, bad)) and found[False] == sorted(map(float, good))
+    assert set(left["reason"]) == {"no_label"} and len(left) + len(kept) == len(scores)
+    assert (
+        "1 values are no numbers" not in caplog.text and "2 values are no numbers and no label, as 'low'" in caplog.text
+    )
+
+
+def test_thresholds_of_a_column_of_words_are_refused(tmp_path):
+    path = write(tmp_path / "t.tsv", [(1, "A", "C", "0,5", "x"), (2, "C", "T", "", "x")])
+    with pytest.raises(InputError, match=r"t\.tsv.*'0,5' is no number, nor is any other value of column 'class'"):
+        read_labelled(genome_of("ACGTACGTAC"), path, settings_of(label={"column": "class", "positive_below": 0}))
+
+
+@pytest.mark.parametrize(
     ("keys", "message"),
     [
         ({"vcf": "x"}, "either table or vcf"),
@@ -104,6 +145,10 @@ def test_labels_of_another_table_by_name(tmp_path):
         ({"columns": {"common": "gnomAD_AF"}}, "looks like a frequency"),
         ({"columns": {"frequency": "x"}}, "looks like a frequency"),
         ({"label": {"column": "class"}}, "name values"),
+        ({"label": {"column": "class", "positive_from": 1, "negative_from": 2}}, "both hold"),
+        ({"label": {"column": "class", "positive_below": 1, "negative_below": 2}}, "both hold"),
+        ({"label": {"column": "class", "positive_below": 1, "negative_from": 0.5}}, "from 0.5 to 1 would mean two"),
+        ({"label": {"column": "class", "negative_below": 1, "positive_from": 0.5}}, "from 0.5 to 1 would mean two"),
         ({"label": LABEL | {"pattern": "("}}, "no regular expression"),
         ({"also": [{"label": LABEL}]}, "either table or vcf"),
         ({"lookup": {"a": {"table": "x"}}}, "column goes with table"),
@@ -139,6 +184,31 @@ def test_groups_and_what_no_other_fold_has():
     assert group_names(table, {"by": "gene"}).tolist() == ["a", "a", "a", "b", "intergenic"]
     assert group_names(table, {"by": "column", "column": "exon"}).tolist() == list("uvwxy")
     assert unseen(np.array(["m", "m", "s", "s"], dtype=object), np.array([0, 1, 1, 1])).tolist() == [0, 0, 1, 1]
+
+
+def test_alleles_of_one_base_are_held_out_together():
+    """Genes a and b share base 5, b and c by the annotation base 40; d stands alone, what is in none joins none."""
+    table = pd.DataFrame({
+        "_gene": ["a", "a", "b", "b", "c", "", "d", "", ""], "_position": [1, 5, 5, 40, 60, 5, 80, 90, 100],
+        "_residue": [1, 2, 1, 12, 3, 0, 1, 0, 0], "_contig": "c",
+    })  # fmt: skip
+    by_position = group_names(table, {"by": "gene"})
+    assert by_position.tolist() == ["a + b"] * 4 + ["c", "a + b", "d", "intergenic", "intergenic"]
+    parts = [np.array([[0, 10]]), np.array([[4, 45]]), np.array([[40, 70]]), np.array([[90, 101]])]
+    models = pd.DataFrame({"gene": ["a", "b", "c", "far"], "parts": parts})
+    found = group_names(table, {"by": "gene"}, SimpleNamespace(table=models))
+    assert found.tolist() == ["a + b + c"] * 6 + ["d", "intergenic", "intergenic"]
+    block = group_names(table, {"by": "block", "block": 30})
+    assert block.tolist() == ["a 0 + b 0 + c:0"] * 3 + ["b 1", "c 0", "a 0 + b 0 + c:0", "d 0", "c:3", "c:3"]
+
+
+def test_joined_genes_are_no_other_groups_than_genes():
+    rng = np.random.default_rng(1)
+    gene = np.array(["a", "b", "c"])[rng.integers(0, 3, 90)]
+    table = pd.DataFrame({"label": rng.random(90) < 0.5, "consequence": "missense", "missense": True, "gene": gene,
+                          "group": np.where(gene == "c", "c", "a + b"), "call": "harmful"})  # fmt: skip
+    assert "all_within_gene" not in strata(table) and "all_within_group" in strata(table)
+    assert "all_within_gene" in strata(table.assign(group=[f"{g} {i % 3}" for i, g in enumerate(gene)]))
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +307,16 @@ def test_a_matrix_is_silent_outside_of_missense(study, judged):
     assert set(judged[0].loc[judged[0]["method"] == "blosum62", "stratum"]) <= {"missense", "missense_within_group"}
 
 
+def test_what_brings_no_column_is_not_compared_with_itself(study):
+    """A set without columns has the families of columns among its features by default, and nothing in them."""
+    data, settings, _, _ = study
+    size = len(data.label)
+    bare = {**data.features, "columns": data.features["columns"][[]], "windows": pd.DataFrame(index=range(size))}
+    names = [name for _, kinds in fitted_methods(replace(data, features=bare, columns={}), settings) for name in kinds]
+    assert OURS in names and WITHOUT not in names
+    assert WITHOUT in [name for _, kinds in fitted_methods(data, settings) for name in kinds]
+
+
 def test_facts_and_calls(study):
     data, settings, fitted, raw = study
     told = facts(data, settings)
@@ -246,6 +326,19 @@ def test_facts_and_calls(study):
     assert (table.loc[harmful, OURS] >= table.loc[harmful, "strict"]).all()
     assert set(table["call"]) <= {"harmful", "harmless", "uncertain", "abstained"}
     assert (table.loc[data.outside, "call"] == "abstained").all()
+
+
+def test_positions_are_those_in_the_contig_and_drawn_one_contig_after_the_other(study, judged):
+    data, _, fitted, raw = study
+    half = np.arange(len(data.label)) >= len(data.label) // 2
+    local = data.table["_position"] - half * data.table.loc[half, "_position"].min()
+    moved = data.table.assign(_contig=np.where(half, "c1", "c0"), _local=local)
+    table = predictions(replace(data, table=moved), fitted, raw)
+    assert table["position"].tolist() == local.tolist() and table["contig"].nunique() == 2
+    figure, drawn, _ = draw_labelled(table, judged[0])
+    figure.canvas.draw()
+    places = drawn[drawn["panel"] == "map"]
+    assert places["x"].tolist() == local.tolist() and places["y"].tolist() == table[OURS].tolist()
 
 
 def test_the_figure_draws_its_table(study, judged):

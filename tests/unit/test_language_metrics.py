@@ -1,4 +1,4 @@
-"""Bits per base by stratum: masks by hand, values by plain means, rows of the contract."""
+"""Bits per base by stratum: values by plain means, rows of the contract."""
 
 import numpy as np
 import pandas as pd
@@ -6,10 +6,14 @@ import pytest
 from helpers.genomes import cds_rows, genome_of, splits_of
 
 from dnalm.annotation.features import features_table
-from dnalm.annotation.labels import gene_labels
 from dnalm.errors import InputError
-from dnalm.evaluate.language import CAUSAL, TWO_SIDED, evaluate_language, method_bits, strata_of
+from dnalm.evaluate.language import CAUSAL, TWO_SIDED, evaluate_language, method_bits
+from dnalm.evaluate.strata import ScoredBases, strata_of
+from dnalm.figures.bits_by_region import draw_bits_by_region
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS, write_scores
+from dnalm.report import summary
+from dnalm.report.results import Stage
+from dnalm.report.results_table import results_table
 
 SETTINGS = {"unit": 50, "bootstrap": 200}
 COMMON = {"study": "s", "stage": "pretrain", "dataset": "g", "splits_sha256": "abc"}
@@ -37,32 +41,7 @@ def toy():
     features = features_table(rows)
     leakage = pd.DataFrame({"contig": ["c0", "c1"], "start": [440, 0], "end": [460, 100], "matched": [31, 0]})
     leakage = leakage.assign(genome="g")
-    return genome, gene_labels(genome, features), features, leakage
-
-
-def test_strata_by_hand(toy):
-    strata = strata_of(*toy)
-    assert list(strata) == [
-        "all", "coding", "codon_position_1", "codon_position_2", "codon_position_3", "intergenic", "rna",
-        "repeat", "unique",
-    ]  # fmt: skip
-    places = {name: set(np.flatnonzero(mask).tolist()) for name, mask in strata.items()}
-    plus, minus, other = set(range(230, 250)), set(range(440, 470)), set(range(530, 560))  # 250..260 is pseudo too
-    assert places["all"] == set(range(800))
-    assert places["coding"] == plus | minus | other
-    assert places["codon_position_1"] == {*range(230, 250, 3), *range(469, 439, -3), *range(530, 560, 3)}
-    assert places["codon_position_2"] == {*range(231, 250, 3), *range(468, 439, -3), *range(531, 560, 3)}
-    assert places["codon_position_3"] == {*range(232, 250, 3), *range(467, 439, -3), *range(532, 560, 3)}
-    assert places["rna"] == {*range(300, 320), *range(600, 650)}
-    assert places["repeat"] == set(range(440, 460))
-    assert places["unique"] == set(range(800)) - places["repeat"]
-    assert places["intergenic"] == set(range(800)) - places["coding"] - places["rna"] - set(range(250, 280))
-
-
-def test_messenger_rna_is_not_the_rna_stratum(toy):
-    genome, labels, features, leakage = toy
-    more = features_table([*features.to_dict("records"), row_of("mRNA", "c0", 225, 265)])
-    np.testing.assert_array_equal(strata_of(genome, labels, more, leakage)["rna"], strata_of(*toy)["rna"])
+    return genome, features, leakage
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +112,8 @@ def test_values_are_plain_means_over_the_bases_of_a_stratum(toy, scores, result)
     ranges = {"validation": range(220, 400), "test": [*range(420, 500), *range(500, 800)]}
     seen = 0
     for split, bases in ranges.items():
-        for stratum, mask in strata_of(*toy).items():
-            chosen = np.isin(place, list(bases)) & mask[place]
+        for stratum, mask in strata_of(ScoredBases(toy[0], INTERVALS), *toy[1:]).items():
+            chosen = np.isin(place, list(bases)) & mask
             for (method, metric), values in bits.items():
                 row = metrics.loc[split, stratum, method, metric]
                 good = values[chosen][~np.isnan(values[chosen])]
@@ -188,14 +167,27 @@ def test_order_0_has_no_uncertainty(result):
 
 
 def test_a_stratum_without_bases_has_no_value(toy, scores):
-    genome, _, features, _ = toy
+    genome, features, leakage = toy
     fewer = features[features["type"] != "tRNA"]
-    metrics, _ = evaluate_language(
-        genome, SPLITS, gene_labels(genome, fewer), fewer, toy[3], scores[0], SETTINGS, 1, COMMON
-    )
+    metrics, _ = evaluate_language(genome, SPLITS, fewer, leakage, scores[0], SETTINGS, 1, COMMON)
     row = table(metrics).loc["validation", "rna", "dnalm", CAUSAL]
     assert np.isnan([row["value"], row["ci_low"], row["ci_high"]]).all()
     assert row["n"] == 0
+
+
+def test_without_coding_sequences_no_base_is_called_intergenic_anywhere(toy, scores):
+    genome, _, leakage = toy
+    rows = evaluate_language(genome, SPLITS, features_table([]), leakage, scores[0], SETTINGS, 1, COMMON)
+    metrics, comparisons = (pd.DataFrame(found) for found in rows)
+    assert set(metrics["stratum"]) == set(comparisons["stratum"]) == {"all", "rna", "repeat", "unique"}
+    stage = Stage(metrics[METRIC_COLUMNS], comparisons[COMPARISON_COLUMNS])
+    assert stage.strata(CAUSAL) == ["all", "repeat", "unique"]  # rna has no base and no value
+    lead = summary.lead(stage, None, leakage.assign(split="test", kind="none"))
+    text = " ".join(sentence for part in lead for sentence in part)
+    assert "Reading from one side only" in text and "intergenic" not in text and "coding" not in text
+    _, table, alt = draw_bits_by_region(metrics)
+    assert set(table["stratum"]) == {"all", "unique"} and "ntergenic" not in alt
+    assert "bits" in results_table(metrics) and "ntergenic" not in results_table(metrics)
 
 
 def test_score_files_of_other_intervals_are_refused(scores, tmp_path):

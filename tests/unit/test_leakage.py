@@ -163,7 +163,7 @@ def test_the_first_rna_gene_over_a_window_names_it_as_by_hand():
     windows = pd.concat([windows_of(0, size - WINDOW, contig=f"c{i}") for i, size in enumerate((9000, 7000, 14_000))])
     rna = pd.DataFrame({"contig": rng.choice(["c0", "c1", "c2", "other"], 60), "start": rng.integers(0, 13_000, 60)})
     rna = rna.assign(end=rna["start"] + rng.integers(1, 1500, 60), type=rng.choice(["rRNA", "tRNA", "ncRNA"], 60))
-    found = pd.DataFrame(np.ones((len(windows), 5), dtype=np.int64), columns=FOUND)
+    found = pd.DataFrame(np.ones((len(windows), 5), dtype=np.int64), columns=FOUND).assign(search="x")
     found["matched"] = rng.integers(0, 2, len(windows))
     table = audit(genome, splits, windows, rna, find=lambda *_: found)
     for window, kind in zip(table.itertuples(), table["kind"], strict=True):

@@ -1,13 +1,17 @@
+import logging
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from test_leakage import BLOCK, NO_FEATURES, WINDOW, genome_of, mutated, random_codes, splits_of, windows_of
 
+from dnalm.config import load_study
 from dnalm.errors import InputError
 from dnalm.sequence.alphabet import reverse_complement
-from dnalm.sequence.leakage import TrainingIndex, audit, find_seeds, without_matches
+from dnalm.sequence.leakage import MAX_SEEDS, TrainingIndex, audit, find_seeds, without_matches
 from dnalm.sequence.splits import split_intervals
 from dnalm.tasks.leakage_alignment import align_windows
 
@@ -75,10 +79,49 @@ def test_seeds_stop_at_a_gap_that_minimap2_bridges():
     assert by_minimap2 > by_seeds + 0.5
 
 
-def test_without_the_program_the_message_says_what_to_do(monkeypatch):
+def test_without_the_program_seeds_look_and_the_table_says_so(monkeypatch, caplog):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(InputError, match=r"splits: leakage_by: minimap2 is not on PATH\..*leakage_by: seeds"):
-        align_windows(with_copies(), [[0, 10_000]], [15_000], [15_500])
+    by_seeds, instead = (
+        audit(with_copies(), SPLITS, windows_of(15_000, 20_000), NO_FEATURES, find=find)
+        for find in (find_seeds, align_windows)
+    )
+    pd.testing.assert_frame_equal(by_seeds.drop(columns="search"), instead.drop(columns="search"))
+    assert set(by_seeds["search"]) == {"31-mers"} and set(instead["search"]) == {"31-mers, minimap2 not installed"}
+    (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert "leakage_by: minimap2 is not on PATH. Install it (Debian: apt-get install minimap2" in record.message
+
+
+@minimap2
+def test_the_table_says_that_minimap2_looked():
+    table = audit(with_copies(), SPLITS, windows_of(15_000, 20_000), NO_FEATURES, find=align_windows)
+    assert set(table["search"]) == {"minimap2"}
+
+
+def test_the_table_says_that_some_seeds_were_left_out(monkeypatch):
+    monkeypatch.setattr(TrainingIndex.__init__, "__defaults__", (1000,))
+    table = audit(with_copies(), SPLITS, windows_of(15_000, 20_000), NO_FEATURES)
+    assert set(table["search"]) == {"every 10. 31-mer"} and (table["matched"] > 0).sum() == 2
+
+
+def test_the_table_of_the_documentation_is_what_the_index_does():
+    text = (Path(__file__).parents[2] / "docs/how-to/large-genomes.md").read_text()
+    rows = re.findall(r"^\| (?:up to )?([\d.]+) ([MG])b.*\| every (?:(\d+)\w\w)?.*\| (\d+)", text, re.M)
+    assert len(rows) == 6
+    for size, unit, step, length in rows:
+        expected = -(-int(float(size) * {"M": 1e6, "G": 1e9}[unit]) // MAX_SEEDS)
+        assert int(step or 1) == expected
+        kept = 1 - (1 - 1 / expected) ** (int(length) - 30)  # of a stretch of `length` bases that has length - 30 seeds
+        assert kept > 0.95
+        assert expected == 1 or 1 - (1 - 1 / expected) ** (int(length) - 33) < 0.95
+
+
+def test_universal_finders_refuse_to_filter():
+    genomes = {name: {"path": name} for name in "abc"}
+    study = {"study": "s", "genomes": genomes, "annotate": {"finder": "universal"}}
+    assert load_study(study).splits.leakage == "report"
+    with pytest.raises(InputError, match=r"finder universal holds out whole genomes.*splits\.leakage filter goes with"):
+        load_study(study | {"splits": {"leakage": "filter"}})
+    assert load_study({"study": "s", "genomes": genomes, "splits": {"leakage": "filter"}}).splits.leakage == "filter"
 
 
 def test_fewer_seeds_find_long_matches_still():

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dnalm.models.memory import NgramMemory, prior_weight
+from dnalm.models.memory import HashedMemory, NgramMemory, prior_weight
 from dnalm.sequence.alphabet import N, reverse_complement
+from dnalm.sequence.batches import Batch
 
 ORDERS = (1, 2, 3, 5, 8, 11, 14)
 FLANKS = ((1, 1), (2, 2), (5, 5), (6, 6), (9, 5), (5, 9))
@@ -64,6 +65,61 @@ def context_of(window, t, left, right):
         return None
     context = (*gram[:left], -1, *gram[left + 1 :])
     return None if any(c > 3 for c in context) else context
+
+
+def stretches(genome, *positions):
+    """Stretches of a genome as a batch, padded to one length."""
+    longest = max(map(len, positions))
+    places = np.array([np.pad(place, (0, longest - len(place)), constant_values=-1) for place in positions])
+    codes = np.where(places >= 0, genome.codes[places] & 7, N).astype(np.uint8)
+    return Batch(genome.digest, codes, places, np.zeros(codes.shape, dtype=bool))
+
+
+STRETCHES = {  # inside the first interval; from one interval over the gap into the next; both ends; round the origin
+    "inside": np.arange(110, 150), "over a gap": np.arange(270, 330), "first": np.arange(20),
+    "last": np.arange(660, 700), "origin": np.r_[680:700, 0:30], "low complexity": np.arange(195, 240),
+    "one base": np.arange(520, 521),
+    "unread": np.arange(281, 289), "padding": np.empty(0, dtype=int),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", [NgramMemory.from_genomes, lambda *a: HashedMemory.from_genomes(*a, 1 << 21)])
+@pytest.mark.parametrize("least", [1, 3, 8])
+def test_a_stretch_that_is_left_out_was_never_counted(made, least):
+    genome, intervals = tricky_genome(4), np.array([[0, 280], [290, 700]])
+    orders = tuple(k for k in ORDERS if k >= least)
+    memory = made([genome], [intervals], orders, FLANKS)
+    rng = np.random.default_rng(0)
+    windows = np.stack([
+        np.concatenate([genome.codes[a : a + 40], rng.integers(0, 4, 5), genome.codes[a - 10 : a + 30]]) & 7
+        for a in (110, 280, 10, 640, 660, 190, 500, 270, 300)
+    ]).astype(np.uint8)  # fmt: skip
+    found = memory.lookup(windows, raw=True, flanks=False, without=stretches(genome, *STRETCHES.values()))
+    changed = 0
+    for row, (name, stretch) in enumerate(STRETCHES.items()):
+        read = np.zeros(len(genome.codes) + 2, dtype=int)
+        for start, end in intervals:
+            read[1 + start : 1 + end] = 1
+        read[1 + stretch] = 0
+        kept = np.flatnonzero(np.diff(read)).reshape(-1, 2)
+        assert row or len(kept) == 3
+        apart = [part for a, b in kept for part in ([(a, b)] if not a < 280 < b else [(a, 280), (280, b)])]
+        never = made([genome], [np.array(apart)], orders, FLANKS).lookup(windows[row : row + 1], raw=True, flanks=False)
+        before = memory.lookup(windows[row : row + 1], raw=True, flanks=False)
+        for side in ("forward", "reverse"):
+            np.testing.assert_array_equal(getattr(found, side)[row], getattr(never, side)[0], err_msg=name)
+            changed += (getattr(found, side)[row] != getattr(before, side)[0]).any()
+    assert changed == 2 * (len(STRETCHES) - 2)
+
+
+def test_a_stretch_is_left_out_in_place_of_an_origin():
+    genome = tricky_genome(0)
+    memory = NgramMemory.from_genomes([genome], [np.array([[0, 700]])], ORDERS, FLANKS)
+    window, stretch = genome.codes[None, 100:180], stretches(genome, np.arange(100, 180))
+    with pytest.raises(ValueError, match="one-sided"):
+        memory.lookup(window, without=stretch)
+    with pytest.raises(ValueError, match="origin"):
+        memory.lookup(window, at(genome, 100, window), flanks=False, without=stretch)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,7 @@
 """Which differences count: every rule asked base by base in plain Python; and what is written of them."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from helpers.variants import accepted
 
 from dnalm.errors import InputError
 from dnalm.genomes.sequence_files import write_fasta
+from dnalm.io.fasta import Genome
 from dnalm.io.paf import read_paf
 from dnalm.sequence.alphabet import decode
 from dnalm.variants import observed
@@ -119,6 +121,18 @@ def test_files_are_read_by_others_and_come_back(made_up, tmp_path):
         assert list(record.filter) == [row.reason or "PASS"]
         assert record.info["QPOS"] == row.query_position + 1 and record.info["QSTRAND"] == "+-"[int(row.reverse)]
     assert np.array_equal(read_callable(genome, tmp_path / "x.bed"), found.callable)
+    assert (tmp_path / "x.vcf.gz.tbi").exists()
+
+
+def test_differences_beyond_what_tbi_holds_have_a_csi_index(made_up, tmp_path):
+    _, _, found = made_up
+    genome = genome_of("A")
+    long = Genome("g", genome.codes, genome.contigs.assign(length=2**30), "x")
+    table = found.table.iloc[:2].assign(position=[7, 2**29 + 7], ref=0, alt=1)
+    write_differences(long, replace(found, table=table), tmp_path / "x.vcf.gz")
+    assert not (tmp_path / "x.vcf.gz.tbi").exists()
+    with pysam.VariantFile(str(tmp_path / "x.vcf.gz"), index_filename=str(tmp_path / "x.vcf.gz.csi")) as file:
+        assert [record.start for record in file.fetch("c0", 2**29)] == [2**29 + 7]
 
 
 def test_an_alignment_of_another_reference_is_refused(made_up):

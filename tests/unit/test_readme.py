@@ -46,6 +46,17 @@ def targets_of(block):
     return words
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_to_make_come_after_two_dashes(path):
+    """--configfile takes all the words that follow it; without -- a target would be another config."""
+    commands = re.findall(r"snakemake [^\n`]*--configfile[^\n`]*", path.read_text())
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        rest = words[words.index("--configfile") + 1 :]
+        taken = next((i for i, word in enumerate(rest) if word.startswith("-")), len(rest))
+        assert all(word.endswith((".yaml", ".yml")) for word in rest[:taken]), command
+
+
 @pytest.mark.parametrize("path", EXPECTED, ids=lambda path: path.stem)
 def test_the_results_table_is_that_of_the_expected_metrics(readme, path):
     start, end = markers(path.stem)

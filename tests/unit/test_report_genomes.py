@@ -75,6 +75,24 @@ def test_the_genomes_table_says_what_is_in_which_part(several):
     assert [value.replace("\N{NO-BREAK SPACE}", " ") for value in found["h"][2:5]] == ["0 %"] * 3
 
 
+@pytest.mark.parametrize(
+    ("said", "features", "cds"),
+    [
+        ({"annotated": False}, "no annotation", None), ({}, "no annotation", None),
+        ({"annotated": True}, "none", "0"),
+    ],
+    ids=["none", "a card of an earlier version", "one without genes"],
+)  # fmt: skip
+def test_a_genome_without_annotation_is_not_one_without_genes(several, said, features, cds):
+    inputs = read_inputs(*several)
+    card = inputs.genomes["h"].card
+    card |= {"features": {}, "cds": {"total": 0, "joined": 0, "pseudo": 0, "partial": 0}, **said}
+    shown = data_card(inputs)
+    facts = next(dict(genome["facts"]) for genome in shown["genomes"] if genome["name"] == "h")
+    assert (facts["Features"], facts.get("CDS")) == (features, cds)
+    assert {row[0]: row[-1] for row in texts(shown["table"])} == {"g": "80", "h": cds or "no annotation"}
+
+
 def test_a_study_of_one_genome_has_no_table_of_genomes(tmp_path):
     inputs = read_inputs(*make_study(tmp_path))
     assert data_card(inputs)["table"] is None

@@ -298,6 +298,27 @@ def test_leakage_names_the_closest_window_and_copies():
     assert f"1 window (33.3{SPACE}%) is a copy" in many[1]
 
 
+@pytest.mark.parametrize(
+    ("search", "said", "missed", "absent"),
+    [
+        (None, "without gaps", [], False), ("31-mers", "without gaps", [], False),
+        ("31-mers, minimap2 not installed", "without gaps", [], True),
+        ("every 6. 31-mer", "without gaps", ["every 6. 31-mer is kept"], False),
+        ("every 6. 31-mer, minimap2 not installed", "without gaps", ["every 6. 31-mer is kept"], True),
+        ("minimap2", "aligns each held-out window", [], False),
+    ],
+)  # fmt: skip
+def test_the_report_says_which_search_was_made(search, said, missed, absent):
+    tables = [leakage([]), leakage([(40, 0.08, 1.0, "repeat")])]
+    none, some = (table if search is None else table.assign(search=search) for table in tables)
+    how = " ".join(summary.search_sentences(none))
+    assert said in how and all(text in how for text in missed) and ("was not installed" in how) == absent
+    assert ("every" in how) == bool(missed)
+    exact = search is None or search.startswith("31-mers")
+    assert ("shares a stretch of 31 bases" in summary.leakage_sentences(none)[0]) == exact
+    assert ("31 or more bases in a row" in summary.leakage_sentences(some)[0]) == exact
+
+
 def test_the_lead_holds_language_genes_and_leakage():
     parts = summary.lead(stage(*language_rows()), stage(*gene_rows()), leakage([]))
     starts = ("Reading both sides of a base", "As a gene finder", "None of the 1 test window")

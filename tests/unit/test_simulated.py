@@ -13,6 +13,7 @@ from dnalm.variants.simulated import (
     NEAR,
     blocks_of_genes,
     folds_of,
+    for_users,
     gene_of_bases,
     match_controls,
     stretches,
@@ -112,3 +113,12 @@ def test_contigs_are_not_mixed():
     assert words[[0, 6, 7, 8, 9, 10, 14]].tolist() == [-1] * 7
     assert words[1] == 16 * 0 + 4 * 1 + 2 and words[11] == 16 * 2 + 4 * 2 + 1
     assert stretches(genome, np.arange(15), 4).tolist() == [0] * 4 + [1] * 3 + [2] * 3 + [3] * 4 + [4]
+
+
+def test_users_get_contigs_and_letters():
+    table = pd.DataFrame({"position": [0, 9, 10, 13], "ref": [0, 1, 2, 0], "alt": [1, 3, 0, 2], "pair": 7})
+    told = for_users(table, genome_of("ACGTACGTAC", "GGCATT").contigs)
+    assert told[["contig", "position", "ref", "alt"]].to_numpy().tolist() == [
+        ["c0", 0, "A", "C"], ["c0", 9, "C", "T"], ["c1", 0, "G", "A"], ["c1", 3, "A", "G"],
+    ]  # fmt: skip
+    assert told["pair"].eq(7).all() and table["position"].tolist() == [0, 9, 10, 13]

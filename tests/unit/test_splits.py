@@ -320,6 +320,7 @@ def test_the_last_training_takes_all_bases_that_do_not_touch_a_test_block(length
                         sides.append(runs[j % len(runs)][0])
                 wanted[c.offset + at : c.offset + at + size] = bool(sides) and all(s < 2 for s in sides)
             at += size
+    assert (split_labels(genome, table, final=True) == np.where(wanted, 0, labels)).all()
     spans, found = final_intervals(genome, table), np.zeros(len(genome.codes), dtype=bool)
     for start, end in spans:
         assert not found[start:end].any()

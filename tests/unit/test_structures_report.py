@@ -9,7 +9,8 @@ from helpers.study import comparison_row, make_study, metric_row
 
 from dnalm.evaluate.verify import expected_of
 from dnalm.figures.gene_structures import LEVELS, SCORES, draw_gene_structures
-from dnalm.figures.style import METHOD_LABELS, METRIC_LABELS, save_figure
+from dnalm.figures.style import save_figure
+from dnalm.figures.vocabulary import METHOD_LABELS, METRIC_LABELS
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 from dnalm.report import structures
 from dnalm.report.inputs import read_inputs

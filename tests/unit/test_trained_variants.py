@@ -6,10 +6,12 @@ from sklearn.metrics import balanced_accuracy_score, precision_score
 
 from dnalm.errors import InputError
 from dnalm.variants import trained
+from dnalm.variants.final import FinalScorer
 from dnalm.variants.trained import (
     Calibration,
     LogisticScorer,
     best_threshold,
+    calls,
     folds_of,
     held_out,
     inner_scores,
@@ -114,18 +116,61 @@ def test_calibration_mends_probabilities_and_keeps_the_order():
     assert line.slope == pytest.approx(0.25, abs=0.03) and line.shift == pytest.approx(-0.75, abs=0.12)
 
 
-def test_missing_values_count_as_the_mean_and_a_saved_model_is_the_same(tmp_path):
+def test_missing_values_count_as_the_mean():
     x, y, _ = planted()
     x[::5, -1] = np.nan
     model = LogisticScorer.fit(x, y, 0.1, [f"f{i}" for i in range(x.shape[1])])
     filled = np.where(np.isnan(x), np.nanmean(x, axis=0), x)
     assert np.allclose(model.score(x), model.score(filled))
-    model.save(tmp_path / "m.json", terms="none")
-    again = LogisticScorer.load(tmp_path / "m.json")
-    assert again.names == model.names and np.array_equal(again.score(x), model.score(x))
-    (tmp_path / "other.json").write_text('{"kind": "tree"}')
-    with pytest.raises(InputError, match="no saved"):
-        LogisticScorer.load(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize("kind", ["logistic", "boosting", "mean"])
+@pytest.mark.parametrize("calibration", ["platt", "isotonic", "none"])
+def test_the_scorer_of_all_groups_is_that_of_a_fold_with_its_groups(kind, calibration, tmp_path, monkeypatch):
+    """Fitted to what `held_out` fits to, it says the same of the rest, read back from its file too."""
+    monkeypatch.setitem(trained.TREES, "max_iter", 12)
+    rng = np.random.default_rng(4)
+    x, group = rng.normal(size=(240, 4)), np.repeat(list("abcdef"), 40)
+    y = x[:, 0] + 0.7 * rng.normal(size=240) > 0
+    x[rng.random(x.shape) < 0.2] = np.nan
+    x[y & (rng.random(240) < 0.5), 3] = np.nan  # so that trees ask for what is missing
+    fold = folds_of(group)
+    found = held_out(x, y, group, fold, (kind,), 1, calibration)[kind]
+    test = fold == 2
+    names = [f"f{i}" for i in range(4)]
+    own = FinalScorer.fit(x[~test], y[~test], group[~test], names, kind, 1, calibration)
+    own.save(tmp_path / "m.json", terms="none")
+    again = FinalScorer.load(tmp_path / "m.json")
+    for one in (own, again):
+        assert np.allclose(one.probability(x[test]), found.probability[test], rtol=1e-12, atol=0)
+        assert (one.threshold, one.strict) == (found.threshold[test][0], found.strict[test][0])
+    assert again.names == tuple(names) and np.array_equal(own.probability(x), again.probability(x))
+    p = own.probability(x)
+    high, low = max(own.strict, own.threshold), min(own.strict, own.threshold)
+    want = np.where(p >= high, "harmful", np.where(p >= low, "uncertain", "harmless"))
+    assert again.calls(p).tolist() == want.tolist() and len(set(want)) > 1
+
+
+def test_nothing_is_called_harmful_for_the_base_rate():
+    """Where nine in ten are harmful, a precision of 0.9 is reached by calling everything so."""
+    p = np.array([0.05, 0.3, 0.6, 0.95])
+    assert calls(p, 0.2, 0.9).tolist() == ["harmless", "uncertain", "uncertain", "harmful"]
+    assert calls(p, 0.5, 0.1).tolist() == ["harmless", "uncertain", "harmful", "harmful"]
+    assert calls(p, 0.5, np.inf).tolist() == ["harmless", "harmless", "uncertain", "uncertain"]
+
+
+def test_a_threshold_that_is_never_reached_is_kept_and_other_files_are_refused(tmp_path):
+    x, y, group = planted()
+    own = FinalScorer.fit(x, y, group, ["f"] * x.shape[1], "logistic", 1, precision=0.999999)
+    assert own.strict == np.inf
+    own.save(tmp_path / "m.json")
+    assert (
+        "Infinity" not in (tmp_path / "m.json").read_text() and FinalScorer.load(tmp_path / "m.json").strict == np.inf
+    )
+    for text in ('{"kind": "logistic"}', "[]", "nonsense"):
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(InputError, match="no saved"):
+            FinalScorer.load(tmp_path / "other.json")
 
 
 def test_balanced_labels_teach_nothing_about_groups():

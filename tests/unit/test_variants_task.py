@@ -1,5 +1,6 @@
 """Files of variants scored: each column by an independent way, in a genome alone and among others."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,9 @@ import pysam
 import pytest
 from helpers.genomes import genome_of
 from helpers.models import random_codes, small_model
+from helpers.nasty_variants import GENOME as NASTY
+from helpers.nasty_variants import RECORDS, REJECTS
+from helpers.variants import accepted, body_of
 
 from dnalm.genomes.composite import merge_genomes
 from dnalm.io.fasta import load_genome
@@ -15,7 +19,7 @@ from dnalm.io.tables import write_json, write_parquet
 from dnalm.sequence.splits import SPLITS
 from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.substitutions import Expectations
-from dnalm.tasks.variants import Scorer, score_file
+from dnalm.tasks.variants import FIELDS, Scorer, score_file
 from dnalm.variants.coding import read_coding
 
 WINDOW, FLANK = 64, 40
@@ -50,11 +54,11 @@ def records(genome):
     ]
 
 
-def scored(tmp_path, genome, whole=None, first=0, rows=None, head=HEAD, **options):
+def scored(tmp_path, genome, whole=None, first=0, rows=None, head=HEAD, info=".", **options):
     """The rows of a scored file, and its path."""
     whole = whole or genome
     path, rows = tmp_path / "in.vcf", rows or records(genome)
-    path.write_text(head + "".join(f"{c}\t{p}\t.\t{r}\t{a}\t.\t.\t.\n" for c, p, r, a in rows))
+    path.write_text(head + "".join(f"{c}\t{p}\t.\t{r}\t{a}\t.\t.\t{info}\n" for c, p, r, a in rows))
     model = small_model(whole)
     labels = np.full(len(whole.codes), SPLITS.index("test"), dtype=np.int8)
     coding = read_coding(genome, features_of_gene(99, 129))
@@ -67,7 +71,7 @@ def scored(tmp_path, genome, whole=None, first=0, rows=None, head=HEAD, **option
 
 def check(table, genome, expected, joint, first):
     for row in table[table["flag"] == ""].itertuples():
-        place = row.position + first
+        place = row.position + genome.offset(row.contig) + first
         if row.kind == "snv":
             logp = expected.at(np.array([place]))[0]
             assert row.llr == pytest.approx(logp["ACGT".index(row.alt)] - logp["ACGT".index(row.ref)], abs=1e-5)
@@ -140,6 +144,39 @@ def test_an_insertion_behind_a_contig_is_read_there(tmp_path, genome):
     assert both["joint"][0] == pytest.approx(joint.ratios([300], [""], ["ACG"], [True])[0], abs=1e-5)
 
 
+def test_positions_are_those_in_the_contig(tmp_path, genome):
+    last, other = letter(genome, 379), "A" if letter(genome, 379) != "A" else "C"
+    rows = [("c0", 41, letter(genome, 40), "N"), ("c1", 1, letter(genome, 300), "ACGT"[genome.codes[300] - 1])]
+    rows += [("c1", 80, last, last + other), ("c1", 81, "A", "C")]
+    table, _, parts = scored(tmp_path, genome, rows=rows)
+    assert table["position"].tolist() == [-1, 0, 80, -1] and list(table["contig"]) == ["c0", *["c1"] * 3]
+    check(table[table["kind"] == "snv"], genome, *parts)
+
+
+def test_the_log_counts_what_is_not_scored_and_why(tmp_path, genome, caplog):
+    rows = [*records(genome), ("x", 1, "A", "C"), ("x", 2, "A", "C"), ("c0", 301, "A", "C"), ("c0", "no", "A", "C")]
+    with caplog.at_level(logging.INFO):
+        scored(tmp_path, genome, rows=[rows[0], *rows])
+    said = "in.vcf: 8 records; 5 alleles scored, 1 of them duplicates; 4 not scored: 2 unknown_contig, "
+    assert said in caplog.text and "1 bad_position" in caplog.text and "1 ref_mismatch" in caplog.text
+    assert caplog.text.count("POS is no whole number") == 1
+
+
+def test_nothing_of_an_older_run_stays(tmp_path, genome):
+    old = '##INFO=<ID=DNALM_TOLERANCE,Number=A,Type=Float,Description="x, of an old model">\n'
+    mine = '##INFO=<ID=DNALM_MINE,Number=1,Type=Integer,Description="x">\n'
+    head = HEAD.replace("#CHROM", f"{old}{mine}#CHROM")
+    info = "DNALM_LLR=9;DNALM_TOLERANCE=3.5;DNALM_MINE=4;DNALM_NOT_ALIGNED;DNALM_FLAG=star"
+    _, outputs, _ = scored(tmp_path, genome, head=head, info=info)
+    with pysam.VariantFile(outputs["vcf"]) as file:
+        keys = {key for record in file for key in record.info}
+        assert keys | {"DNALM_FLAG"} == {field.name for field in FIELDS} | {"DNALM_FLAG", "DNALM_MINE"}
+        assert "DNALM_MINE" in file.header.info and "DNALM_TOLERANCE" not in file.header.info
+        assert file.header.info["DNALM_LLR"].description != "x"
+    flags = [line.count("DNALM_FLAG") for line in body_of(outputs["vcf"])]
+    assert flags == [0, 1, 0, 0]
+
+
 def test_another_length_in_the_header_is_told(tmp_path, genome, caplog):
     head = "##fileformat=VCFv4.2\n##contig=<ID=c0,length=301>\n##contig=<ID=c1,length=81,md5=x>\n"
     _, outputs, _ = scored(tmp_path, genome, head=head + HEAD.split("\n", 1)[1])
@@ -148,6 +185,28 @@ def test_another_length_in_the_header_is_told(tmp_path, genome, caplog):
     assert caplog.text.count("may be of another assembly") == 1  # c1 differs too, but nothing is there
     _, outputs, _ = scored(tmp_path, genome, head=HEAD.replace("#CHROM", "##contig=<length=300,ID=c0>\n#CHROM"))
     assert "another length" not in set(pd.read_csv(outputs["summary"], sep="\t")["group"])
+
+
+def test_a_file_of_everything_that_should_not_be_is_scored(tmp_path):
+    """Nothing ends the run; what fits is scored, all else is flagged or listed, and any index is there."""
+    path, outputs = tmp_path / "in.vcf", {key: tmp_path / f"out.{key}" for key in ("parquet", "rejects", "summary")}
+    lines = [*(line.encode() for line, _ in RECORDS.values()), *(line for line, _ in REJECTS.values())]
+    path.write_bytes(HEAD.encode() + b"\n".join(lines) + b"\n")
+    model = small_model(NASTY)
+    coding = read_coding(NASTY, features_of_gene(0, 99))
+    scorer = Scorer(NASTY, NASTY, Expectations(model, NASTY, WINDOW), JointLikelihood(model, NASTY, FLANK), coding)
+    score_file(scorer, path, {**outputs, "vcf": tmp_path / "out.vcf.gz"})
+    table, want = pd.read_parquet(outputs["parquet"]), [allele for _, rows in RECORDS.values() for allele in rows]
+    assert list(table["flag"]) == [flag for *_, flag in want]
+    assert (table["position"] < 20)[(table["contig"] == "c1").to_numpy()].all()
+    scored = table["flag"] == ""
+    assert (table["llr"].notna() | table["joint"].notna()).tolist() == scored.tolist()
+    assert (table.loc[scored, "consequence"] != "").all() and (table.loc[~scored, "consequence"] == "").all()
+    assert sorted(pd.read_csv(outputs["rejects"], sep="\t")["reason"]) == sorted(
+        reason for _, reason in REJECTS.values()
+    )
+    assert len(accepted(tmp_path / "out.vcf.gz")) == len(RECORDS)
+    assert (tmp_path / "out.vcf.gz.csi").exists()
 
 
 def test_joint_ratios_of_all_or_of_none(tmp_path, genome):

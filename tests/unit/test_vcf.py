@@ -323,6 +323,19 @@ def test_duplicates(tmp_path):
     assert (table["flag"][table["duplicate"]] == "").all()
 
 
+def test_an_indel_written_at_another_place_of_its_repeat_is_a_duplicate(tmp_path):
+    genome = genome_of("GCACACAGTTTTG", "CATTT")
+    rows = [
+        record(pos=2, ref="CAC", alt="C"), record(pos=5, ref="ACA", alt="A"), record(pos=4, ref="CACAG", alt="CAG"),
+        record(pos=8, ref="G", alt="GT"), record(pos=12, ref="T", alt="TT"),  # one T more
+        record(pos=9, ref="TT", alt="T"), record(pos=12, ref="TG", alt="G"),  # one T less
+        record("c1", 5, "T", "TT"), record("c1", 2, "A", "AT"), record("c1", 1, "C", "CT"),
+    ]  # fmt: skip
+    _, (batch,) = read_all(write_vcf(tmp_path / "a.vcf", rows), genome)
+    assert batch.alleles["flag"].eq("").all()
+    assert np.flatnonzero(batch.alleles["duplicate"]).tolist() == [1, 2, 4, 6, 8]
+
+
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_duplicates_do_not_depend_on_the_batches(tmp_path, size, monkeypatch):
     monkeypatch.setattr(vcf_alleles, "NEARBY", 5)

@@ -4,7 +4,9 @@ import pytest
 
 from dnalm.errors import InputError
 from dnalm.evaluate import verify
+from dnalm.evaluate.labelled import calls
 from dnalm.io.tables import METRIC_COLUMNS, write_metrics, write_tsv
+from dnalm.variants.trained import HeldOut
 
 
 def metric(value, method="dnalm", name="bits_per_base", split="test", n=100, seed=1, **more):
@@ -96,6 +98,20 @@ def test_a_metric_without_tolerance_and_a_table_without_test_rows_are_refused():
         verify.expected_of(table(metric(0.9, name="pearson")))
     with pytest.raises(InputError, match="no row of the test split"):
         verify.expected_of(table(metric(0.9, split="train")))
+
+
+CALLS = calls(HeldOut(*np.full((3, 4), 0.5), None), np.arange(4), np.arange(4) > 1, np.arange(4), 4, 0.95)
+
+
+@pytest.mark.parametrize("stage", ["variants", "samples"])
+def test_every_metric_of_variants_with_labels_and_of_planted_samples_has_a_tolerance(stage):
+    names = {
+        "variants": [*CALLS, "auroc", "auprc"],
+        "samples": ["auroc", "auprc", "recall_at_budget"],
+    }[stage]  # fmt: skip
+    assert stage != "variants" or "recall_at_precision_0.95" in names
+    expected = verify.expected_of(table(*(metric(0.5, name=name, stage=stage) for name in names)))
+    assert list(expected["metric"]) == names and expected["tolerance"].between(0.005, 0.05).all()
 
 
 def test_a_row_that_is_there_twice_is_refused():

@@ -41,7 +41,7 @@ def scores(world, model, changes):
     planted, _, calls = world
     training = split_labels(planted.genome, planted.splits) == SPLITS.index("train")
     ratios = held_out_ratios(Expectations(model, planted.genome, 64), planted.genome, planted.splits, "test")
-    return Scores(planted.genome, calls, training, {"dnalm": ratios}, changes, 1, planted.features)
+    return Scores(planted.genome, calls, training, {"dnalm": ratios}, {"dnalm": changes}, 1, planted.features)
 
 
 def test_the_likelihood_ratio_is_that_of_the_row_turned_round(world, model, scores):
@@ -71,7 +71,8 @@ def test_true_frames_are_read_by_one_method_alone(world, model, scores, changes)
     training = split_labels(planted.genome, planted.splits) == SPLITS.index("train")
     few = calls[: len(calls) // 2]
     with_labels, without = (
-        Scores(planted.genome, few, training, {}, changes, 1, features)(table) for features in (planted.features, None)
+        Scores(planted.genome, few, training, {}, {"dnalm": changes}, 1, features)(table)
+        for features in (planted.features, None)
     )
     assert with_labels.keys() - without.keys() == {"dnalm_annotated"}
     assert all(np.array_equal(with_labels[method], without[method]) for method in without)
@@ -81,8 +82,11 @@ def test_true_frames_are_read_by_one_method_alone(world, model, scores, changes)
 
 def test_deletions_and_silent_changes_are_read_alike(world, model, changes):
     genome, table = world[0].genome, world[1]
+    codons = changes[changes["alt"] == -3]
+    changes = changes.drop(codons.index)
     deleted = changes["alt"] < 0
     assert deleted.sum() == (~deleted).sum() == 300 and changes["ratio"].notna().all()
+    assert 250 < len(codons) < 300 and set(codons["position"]) < set(changes.loc[deleted, "position"])
     assert set(changes["position"]) <= set(table["position"])
     one = changes[~deleted].iloc[5]
     joint = JointLikelihood(model, genome, 40)
@@ -93,8 +97,20 @@ def test_deletions_and_silent_changes_are_read_alike(world, model, changes):
 
 
 def test_the_frame_rule_for_deletions(world, scores):
-    position, score, deleted = scores.frameshifts(world[1])["in_frame"]
-    assert (score[deleted] == 1).all() and (score[~deleted] == 0).all() and len(position) == 600
+    found = scores.frameshifts(world[1])["frameshift"]
+    position, score, deleted = found["in_frame"]
+    assert (score[deleted] > 0).all() and (score[~deleted] == 0).all() and len(position) == 600
+    for method in ("dnalm_frame", "dnalm_annotated"):  # the calls are the true genes
+        assert found[method][1][deleted].min() > found[method][1][~deleted].max()
+
+
+def test_deletions_of_one_base_are_held_against_three_at_the_same_places(world, scores, changes):
+    found = scores.frameshifts(world[1])["frameshift_matched"]
+    assert found.keys() == {"dnalm"}
+    position, score, shifts = found["dnalm"]
+    assert sorted(position[shifts]) == sorted(position[~shifts]) and shifts.sum() * 2 == len(shifts) > 500
+    row = changes[changes["alt"] == -3].iloc[7]
+    assert score[~shifts][position[~shifts] == row["position"]] == -row["ratio"]
 
 
 def test_the_whole_evaluation_twice(world, scores):
@@ -110,5 +126,8 @@ def test_the_whole_evaluation_twice(world, scores):
     assert runs[0] == runs[1]
     values = {(row["stratum"], row["method"]): row["value"] for row in runs[0][0]}
     assert values["frameshift", "in_frame"] == 1.0
+    where, ratio = world[1]["codon_position"], -scores(world[1])["dnalm"]
+    for place in range(3):
+        assert values[f"codon_position_{place + 1}", "dnalm"] == pytest.approx(ratio[where == place].mean())
     assert values["stop_gained", "codon_unseen"] > 0.8  # rare codons are unseen too in so small a genome
     assert values["stop_gained", "dnalm_frame_shifted"] < 0.8

@@ -4,10 +4,11 @@ import json
 
 import pytest
 import yaml
-from helpers.mirror import Site, add_ncbi, http_site, md5
+from helpers.mirror import REPORT, Site, add_ncbi, http_site, md5
 from helpers.workflow import checkout, planned, snakemake
 
-STUDY = {"study": "far", "genomes": {"ecoli": {"ncbi": "GCF_000005845.2"}}, "annotate": None}
+ECOLI = {"ncbi": "GCF_000005845.2", "report": "report.txt"}
+STUDY = {"study": "far", "genomes": {"ecoli": ECOLI}, "annotate": None}
 DEAD = "http://127.0.0.1:9"
 PROVENANCE = "results/genomes/ecoli/provenance.json"
 ARGUMENTS = ("--configfile", "far.yaml")
@@ -19,6 +20,7 @@ def projects(tmp_path_factory):
     found = [checkout(tmp_path_factory.mktemp(f"project{i}")) for i in range(2)]
     for project in found:
         (project / "far.yaml").write_text(yaml.safe_dump(STUDY))
+        (project / "report.txt").write_bytes(REPORT)
     return found
 
 
@@ -47,10 +49,14 @@ def test_a_genome_from_elsewhere(projects, monkeypatch, tmp_path):
         assert facts["requested"] == STUDY["genomes"]["ecoli"]
         assert (first / "results/downloads/ecoli" / name).read_bytes() == made["files"][name]
         assert not planned(snakemake(first, *ARGUMENTS, "--cache", "--dry-run", "--", PROVENANCE))
-    # Snakemake's own cache has it for others, whose provider is out of reach
+        (first / "report.txt").write_bytes(REPORT + b"\n")
+        assert planned(snakemake(first, *ARGUMENTS, "--cache", "--dry-run", "--", PROVENANCE)) == {"genome"}
+    # Snakemake's own cache has it for others, whose provider is out of reach, and who use other contigs of it
+    other = STUDY | {"genomes": {"ecoli": ECOLI | {"min_length": 10}}}
+    (second / "far.yaml").write_text(yaml.safe_dump(other))
     monkeypatch.setenv("DNALM_MIRROR_NCBI", DEAD)
     snakemake(second, *ARGUMENTS, "--cache", "--", PROVENANCE)
-    assert json.loads((second / PROVENANCE).read_text()) == facts
+    assert json.loads((second / PROVENANCE).read_text()) == {**facts, "requested": other["genomes"]["ecoli"]}
 
 
 @pytest.mark.slow
@@ -63,3 +69,18 @@ def test_a_provider_that_is_out_of_reach_is_told_in_one_line(projects):
     assert f"cannot be downloaded: no connection (Connection refused). Tried: {DEAD}" in line
     assert "fetch GCF_000005845.2_*_genomic.fna.gz and GCF_000005845.2_*_genomic.gff.gz elsewhere" in line
     assert "Traceback" not in text
+
+
+def test_passwords_in_urls_are_no_other_source_and_are_not_told(projects):
+    project = projects[1]
+    source = {"url": "https://me:secret@example.org/x.fa?token=secret"}
+    (project / "secret.yaml").write_text(yaml.safe_dump(STUDY | {"genomes": {"hidden": source}}))
+    record = project / "results" / "genomes" / "hidden" / "provenance.json"
+    record.parent.mkdir(parents=True)
+    arguments = ("--configfile", "secret.yaml", "--dry-run", "--quiet", "rules")
+    record.write_text(json.dumps({"requested": {"url": "https://example.org/x.fa?token=..."}}))
+    snakemake(project, *arguments)
+    record.write_text(json.dumps({"requested": {"url": "https://me:secret@example.org/y.fa"}}))
+    text = snakemake(project, *arguments, ok=False)
+    assert "was built from {'url': 'https://example.org/y.fa'}" in text
+    assert "secret@" not in text and "token=secret" not in text

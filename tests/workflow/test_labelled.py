@@ -35,6 +35,7 @@ def made_up(path):
         ref[i], alt[i] = sequence[pos[i] : pos[i] + 2 + i % 3], sequence[pos[i]]
     table = pd.DataFrame({"pos": pos + 1, "ref": ref, "alt": alt, "effect": effect, "score": score})
     table.to_csv(path, index=False)
+    table.iloc[[100]].drop(columns="effect").to_csv(path.with_name("asked.csv"), index=False)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,17 @@ def test_from_a_table_to_metrics_and_a_figure(project):
     assert "Made up for a test" in (project / "results/labelled/logs/labelled_variants/made_up.log").read_text()
 
 
+def test_what_has_no_label_is_predicted_and_told(project):
+    found = pd.read_csv(project / FOLDER / "made_up.unlabelled.tsv.gz", sep="\t", keep_default_na=False)
+    assert found["line"].tolist() == [9, 2] and found["source"].tolist() == ["made_up.csv", "asked.csv"]
+    assert found["call"].ne("abstained").all() and found["probability"].astype(float).between(0, 1).all()
+    table = pd.read_csv(project / "made_up.csv")
+    assert found[["position", "ref", "alt"]].astype(str).to_numpy().tolist()[0] == [str(v) for v in table.iloc[7, :3]]
+    assert found["label"].tolist() == ["", {"bad": "harmful", "good": "harmless"}[table["effect"][100]]]
+    facts = pd.read_csv(project / FOLDER / "made_up.facts.tsv", sep="\t").set_index("about")["text"]
+    assert facts["without a label"].startswith("2 of 2 variants")
+
+
 def test_no_language_model_is_trained_for_it(project):
     assert not (project / "results/labelled/pretrain").exists()
     text = snakemake(project, *STUDY, "-n", "--", f"{FOLDER}/made_up.metrics.tsv")
@@ -70,7 +82,7 @@ def test_no_language_model_is_trained_for_it(project):
 def test_a_study_without_language_model_has_a_report(project):
     snakemake(project, *STUDY, "--", "results/labelled/report.html")
     page = (project / "results/labelled/report.html").read_text()
-    assert "Made up for a test" in page and "made_up" in page
+    assert "Made up for a test" in page and "made_up" in page and "2 of 2 variants have a probability" in page
 
 
 def test_the_language_model_is_a_feature_and_fine_tuned(project):
@@ -82,6 +94,11 @@ def test_the_language_model_is_a_feature_and_fine_tuned(project):
     judged = {"dnalm", "dnalm_labelled", "dnalm_labelled_no_language_model", "dnalm_finetuned"}
     judged |= {"dnalm_finetuned_random_init"}
     assert judged <= set(every["method"]) and every.loc[every["method"].isin(judged), "n"].nunique() == 1
+    # 40 deletions have no word and no counts of their own: these two are judged where all are substitutions
+    counted = {"markov_mixture", "kmer_lookup"}
+    assert counted <= set(metrics.loc[metrics["stratum"] == "missense", "method"]) and not counted & set(
+        every["method"]
+    )
     pairs = pd.read_csv(project / folder / "made_up.comparisons.tsv", sep="\t")
     assert ((pairs["method_a"] == "dnalm_finetuned") & (pairs["method_b"] == "dnalm_finetuned_random_init")).any()
     state = project / ".state/labelled_language/labelled/made_up"

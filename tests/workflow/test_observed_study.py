@@ -85,7 +85,8 @@ def check_own_variants(project, folder, genome, scored, scorer):
     aligned = {p for line in (folder / "observed/kin.callable.bed").read_text().splitlines()
                for p in range(*map(int, line.split("\t")[1:]))}  # fmt: skip
     some, text = scored.iloc[:40], decode(genome.codes)
-    records = [(p, text[p], "ACGT"[alt]) for p, alt in zip(some["position"], some["alt"], strict=True)]
+    records = list(some[["position", "ref", "alt"]].itertuples(index=False, name=None))
+    assert set(some["contig"]) == {contig} and all(text[p] == ref for p, ref, _ in records)
     outside = next(p for p in range(len(text)) if p not in aligned)
     records += [(outside, text[outside], "T" if text[outside] != "T" else "C"), (500, text[500:502], text[500])]
     lines = [f"{contig}\t{p + 1}\t.\t{ref}\t{alt}\t.\t.\t." for p, ref, alt in records]

@@ -20,12 +20,19 @@ def project(tmp_path_factory):
     study |= {"study": "mine", "annotate": None}
     study["genomes"]["slice"]["region"]["end"] = 60_000
     study["pretrain"]["bases_seen"] = 20_000
-    study["variants"] = {"sets": {"mine": {"vcf": "mine.vcf"}}, "maps": {"part": {"contig": "CG0037", "end": 700}}}
+    (folder / "shared").mkdir()
+    (folder / "shared/names.tsv").write_text("alias\tCG0037\n")
+    study["variants"] = {
+        "sets": {"mine": {"vcf": "mine.vcf", "aliases": "names.tsv"}},
+        "maps": {"part": {"contig": "CG0037", "end": 700}},
+    }
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     depth = '##INFO=<ID=DP,Number=1,Type=Integer,Description="Depth">'
     columns = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
     (folder / "mine.vcf").write_text(f"##fileformat=VCFv4.2\n{depth}\n{columns}\n")
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DNALM_DATA", str(folder / "shared"))
+        yield folder
 
 
 def test_only_what_is_asked_for_is_planned(project):
@@ -43,6 +50,8 @@ def finished(project):
     other = {"A": "C", "C": "G", "G": "T", "T": "A"}
     rows = [f"CG0037\t{p}\tv{p}\t{letters[p - 1]}\t{other[letters[p - 1]]}\t.\tPASS\tDP=1" for p in range(50, 2000, 37)]
     rows.append(f"CG0037\t2100\tgone\t{''.join(letters[2099:2102])}\t{letters[2099]}\t.\t.\t.")
+    rows.append("CG0037\t2147483647\tbeyond\tA\tT\t.\t.\t.")
+    rows.append(f"alias\t9\tnamed\t{letters[8]}\t{other[letters[8]]}\t.\t.\t.")
     rows.append("chromosome\t1\tlost\tA\tT\t.\t.\t.")
     rows.append("no record")
     head = (project / "mine.vcf").read_text()
@@ -54,11 +63,14 @@ def finished(project):
 def test_all_records_come_back_with_scores(finished):
     with pysam.VariantFile(str(finished / "variants/mine.vcf.gz")) as file:
         found = {record.id: record for record in file}
-    assert len(found) == len(range(50, 2000, 37)) + 2
+    assert len(found) == len(range(50, 2000, 37)) + 4
     assert found["v50"].info["DP"] == 1 and found["v50"].info["DNALM_LLR"][0] is not None
     assert found["gone"].info["DNALM_JOINT"][0] is not None
     assert found["lost"].info["DNALM_FLAG"] == ("unknown_contig",)
-    with pysam.TabixFile(str(finished / "variants/mine.vcf.gz")) as file:
+    assert found["named"].info["DNALM_LLR"][0] is not None  # by the aliases in a folder of DNALM_DATA
+    assert found["beyond"].info["DNALM_FLAG"] == ("bad_position",)
+    index = str(finished / "variants/mine.vcf.gz.csi")  # .tbi holds no such position
+    with pysam.TabixFile(str(finished / "variants/mine.vcf.gz"), index=index) as file:
         assert len(list(file.fetch("CG0037", 49, 100))) == 2
     rejects = pd.read_csv(finished / "variants/mine.rejects.tsv", sep="\t")
     assert list(rejects["text"]) == ["no record"]

@@ -115,7 +115,6 @@ if FIND_GENES:
             calls=f"{RESULTS}/annotate/{{genome}}/finders/dnalm.parquet",
         output:
             gff=f"{RESULTS}/annotate/{{genome}}/genes.gff3.gz",
-            tbi=f"{RESULTS}/annotate/{{genome}}/genes.gff3.gz.tbi",
             proteins=f"{RESULTS}/annotate/{{genome}}/proteins.faa",
             genes=f"{RESULTS}/annotate/{{genome}}/genes.ffn",
         log:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(LIBRARY.parent))
 from dnalm.config import load_study
 from dnalm.config_sections import Annotate
 from dnalm.errors import DnalmError
-from dnalm.io.remote import is_remote, must_be_fetched
+from dnalm.io.remote import KEYS, is_remote, must_be_fetched, shown
 from dnalm.trained import trained_model
 
 try:
@@ -40,7 +40,10 @@ SOURCES = {
     for name, source in (STUDY.genomes | TARGETS | ELSEWHERE | OBSERVED | SCANNED).items()
 }
 # Genomes whose files are not on this machine.
-REMOTE = [name for name, source in SOURCES.items() if is_remote(source)]
+try:
+    REMOTE = [name for name, source in SOURCES.items() if is_remote(source)]
+except DnalmError as error:
+    raise WorkflowError(str(error))
 GENOMES = list(STUDY.genomes)
 # One genome is read where it lies, several are put end to end first.
 GENOME_DIR = f"results/genomes/{GENOMES[0]}" if len(GENOMES) == 1 else f"{RESULTS}/genome"
@@ -51,7 +54,7 @@ OWN_MODEL = bool(STUDY.pretrain and not STUDY.pretrain.model)
 LABELS = STUDY.annotate.labels if STUDY.annotate and GENOMES else None
 FIND_GENES, FIND_STRUCTURES, LABEL_TRACKS = (LABELS == kind for kind in ("genes", "structures", "tracks"))
 # What is written of every target: what follows its name.
-TARGET_FILES = ["gff3.gz", "gff3.gz.tbi", "faa", "ffn", "gbk.gz", "summary.tsv"]
+TARGET_FILES = ["gff3.gz", "faa", "ffn", "gbk.gz", "summary.tsv"]
 PRETRAIN = STUDY.pretrain.model_dump(mode="json") if STUDY.pretrain else None
 ANNOTATE = STUDY.annotate.model_dump(mode="json", exclude={"model", "targets"}) if STUDY.annotate else None
 TWINS = ["dnalm_random_init"] + (["dnalm_memory_only"] if OWN_MODEL and not FIND_STRUCTURES else [])
@@ -80,7 +83,7 @@ SCORED = ["test"] if STUDY.pretrain and STUDY.pretrain.final else ["validation",
 SEEDS = [STUDY.seed + i for i in range(STUDY.pretrain.seeds if STUDY.pretrain else 0)]
 SPLITS = STUDY.splits.model_dump(mode="json")
 # Whether held-out windows that resemble training blocks are taken out of the splits, and what looks for them.
-FILTER_LEAKAGE = SPLITS["leakage"] == "filter" and not STUDY.universal
+FILTER_LEAKAGE = SPLITS["leakage"] == "filter"
 LEAKAGE_CODE = ["sequence/leakage.py"] + ["tasks/leakage_alignment.py"] * (SPLITS["leakage_by"] == "minimap2")
 EVALUATE = STUDY.evaluate.model_dump(mode="json")
 
@@ -89,9 +92,9 @@ def refuse_other_source(genome, source):
     """Stop if a genome directory, which studies share, was built from another source than this study's."""
     record = pathlib.Path(f"results/genomes/{genome}/provenance.json")
     built = json.loads(record.read_text()).get("requested", source) if record.exists() else source
-    if built != source:
+    if shown(built) != shown(source):
         raise WorkflowError(
-            f"{record.parent} was built from {built}, this study wants {source}. "
+            f"{record.parent} was built from {shown(built)}, this study wants {shown(source)}. "
             "Give the genome another name in this study, or delete the folder"
         )
 
@@ -145,7 +148,12 @@ def code_digest(*modules):
 
 def source_files(wildcards):
     """The user's own files of a genome, as far as they exist; the rule itself explains a missing one."""
-    return existing(*(SOURCES[wildcards.genome].get(key) for key in ("path", "annotation", "aliases")))
+    return existing(*(SOURCES[wildcards.genome].get(key) for key in ("path", "annotation", "aliases", "report")))
+
+
+def downloaded_source(wildcards):
+    """What decides which files are downloaded; what is made of them is no reason to ask for them again."""
+    return {key: value for key, value in SOURCES[wildcards.genome].items() if key in KEYS}
 
 
 def download_folder(wildcards):
@@ -276,6 +284,7 @@ def labelled_files(wildcards):
     wanted = LABELLED[wildcards.labelled]
     beside = [one[kind] for one in wanted["also"] for kind in ("table", "vcf")]
     beside += [one[kind] for one in wanted["lookup"].values() for kind in ("table", "wig")]
+    beside += wanted["predict"]
     return existing(wanted["table"], wanted["vcf"], wanted["aliases"], wanted["label"]["table"], *beside)
 
 
@@ -383,7 +392,7 @@ def variant_files():
     scored += [f"{RESULTS}/variants/samples/{name}.{kind}" for name in SAMPLES for kind in ("vcf.gz", "summary.tsv")]
     scored += [f"{RESULTS}/variants/samples/{name}.differences.vcf.gz" for name in COMPARED]
     kinds = ("parquet", "constraint.bw", "entropy.bw")
-    scored += labelled_outputs("parquet", "comparisons.tsv", "left_out.tsv", "model.json")
+    scored += labelled_outputs("parquet", "comparisons.tsv", "left_out.tsv", "model.json", "unlabelled.tsv.gz")
     return scored + [f"{RESULTS}/variants/maps/{name}.{kind}" for name in VARIANTS["maps"] for kind in kinds]
 
 

@@ -8,7 +8,7 @@ if REMOTE:
         log:
             "results/genomes/{genome}/logs/download.log",
         params:
-            source=lambda wildcards: SOURCES[wildcards.genome],
+            source=downloaded_source,
         cache: "omit-software"
         threads: 1
         resources:
@@ -29,7 +29,6 @@ rule genome:
         fai="results/genomes/{genome}/genome.fa.gz.fai",
         gzi="results/genomes/{genome}/genome.fa.gz.gzi",
         gff="results/genomes/{genome}/annotation.gff3.gz",
-        tbi="results/genomes/{genome}/annotation.gff3.gz.tbi",
         features="results/genomes/{genome}/features.parquet",
         codes="results/genomes/{genome}/codes.npy",
         contigs="results/genomes/{genome}/contigs.parquet",

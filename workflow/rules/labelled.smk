@@ -7,6 +7,8 @@ rule labelled_variants:
         files=labelled_files,
         model=language_model_of,
         whole=lambda w: genome_files("codes.npy", "contigs.parquet") if language_model_of(w) else [],
+        splits=lambda w: [f"{RESULTS}/splits.tsv"] if language_model_of(w) else [],
+        choices=lambda w: [f"{RESULTS}/pretrain/baselines.json"] if language_model_of(w) else [],
     output:
         parquet=f"{RESULTS}/variants/labelled/{{labelled}}.parquet",
         metrics=f"{RESULTS}/variants/labelled/{{labelled}}.metrics.tsv",
@@ -14,6 +16,8 @@ rule labelled_variants:
         left_out=f"{RESULTS}/variants/labelled/{{labelled}}.left_out.tsv",
         facts=f"{RESULTS}/variants/labelled/{{labelled}}.facts.tsv",
         model=f"{RESULTS}/variants/labelled/{{labelled}}.model.json",
+        unlabelled=f"{RESULTS}/variants/labelled/{{labelled}}.unlabelled.parquet",
+        unlabelled_tsv=f"{RESULTS}/variants/labelled/{{labelled}}.unlabelled.tsv.gz",
         run=f"{RESULTS}/variants/labelled/{{labelled}}.run.json",
     log:
         log_of("labelled_variants/{labelled}"),
@@ -25,10 +29,16 @@ rule labelled_variants:
         whole=GENOME_DIR,
         settings=lambda w: VARIANTS["labelled"][w.labelled],
         window=PRETRAIN["window"] if PRETRAIN else None,
+        final=PRETRAIN["final"] if PRETRAIN else None,
         state=f"{STATE}/labelled/{{labelled}}",
         bootstrap=EVALUATE["bootstrap"],
         seed=STUDY.seed,
-        code=code_digest("tasks/labelled.py", "tasks/labelled_finetune.py", "evaluate/labelled.py"),
+        code=code_digest(
+            "tasks/labelled_unlabelled.py",
+            "tasks/labelled_finetune.py",
+            "tasks/labelled_language.py",
+            "evaluate/labelled.py",
+        ),
     threads: 1
     resources:
         mem_mb=2000,

@@ -30,7 +30,6 @@ if OBSERVED:
             paf=f"{RESULTS}/variants/observed/{{observed}}.paf",
         output:
             vcf=f"{RESULTS}/variants/observed/{{observed}}.vcf.gz",
-            tbi=f"{RESULTS}/variants/observed/{{observed}}.vcf.gz.tbi",
             differences=f"{RESULTS}/variants/observed/{{observed}}.differences.parquet",
             callable=f"{RESULTS}/variants/observed/{{observed}}.callable.bed",
             summary=f"{RESULTS}/variants/observed/{{observed}}.summary.tsv",
@@ -84,6 +83,7 @@ if OBSERVED:
     rule fit_tolerance:
         input:
             f"{RESULTS}/variants/observed/{{observed}}.features.parquet",
+            contigs=lambda w: observed_reference(w, "contigs.parquet"),
         output:
             scorer=f"{RESULTS}/variants/observed/{{observed}}.scorer.npz",
             scores=f"{RESULTS}/variants/observed/{{observed}}.parquet",
@@ -93,7 +93,7 @@ if OBSERVED:
             benchmark_of("fit_tolerance/{observed}")
         params:
             seed=STUDY.seed,
-            code=code_digest("tasks/tolerance.py"),
+            code=code_digest("tasks/tolerance.py", "variants/simulated.py"),
         threads: 1
         resources:
             mem_mb=2000,

@@ -63,7 +63,6 @@ if SAMPLES:
             model=f"{RESULTS}/pretrain/model/model.safetensors",
         output:
             vcf=f"{RESULTS}/variants/samples/{{sample}}.vcf.gz",
-            tbi=f"{RESULTS}/variants/samples/{{sample}}.vcf.gz.tbi",
             flagged=f"{RESULTS}/variants/samples/{{sample}}.parquet",
             summary=f"{RESULTS}/variants/samples/{{sample}}.summary.tsv",
             differences=f"{RESULTS}/variants/samples/{{sample}}.differences.parquet",
@@ -94,7 +93,6 @@ if SAMPLES:
             differences=f"{RESULTS}/variants/samples/{{compared}}.differences.parquet",
         output:
             vcf=f"{RESULTS}/variants/samples/{{compared}}.differences.vcf.gz",
-            tbi=f"{RESULTS}/variants/samples/{{compared}}.differences.vcf.gz.tbi",
         log:
             log_of("rank_differences/{compared}"),
         benchmark:

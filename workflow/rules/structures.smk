@@ -99,7 +99,6 @@ if FIND_STRUCTURES:
             calls=f"{RESULTS}/annotate/{{genome}}/finders/dnalm.parquet",
         output:
             gff=f"{RESULTS}/annotate/{{genome}}/genes.gff3.gz",
-            tbi=f"{RESULTS}/annotate/{{genome}}/genes.gff3.gz.tbi",
             proteins=f"{RESULTS}/annotate/{{genome}}/proteins.faa",
         log:
             log_of("write_structures/{genome}"),

@@ -34,7 +34,6 @@ if TARGETS:
             calls=f"{RESULTS}/annotate/targets/{{target}}.calls.parquet",
         output:
             gff=f"{RESULTS}/annotate/targets/{{target}}.gff3.gz",
-            tbi=f"{RESULTS}/annotate/targets/{{target}}.gff3.gz.tbi",
             proteins=f"{RESULTS}/annotate/targets/{{target}}.faa",
             genes=f"{RESULTS}/annotate/targets/{{target}}.ffn",
             genbank=f"{RESULTS}/annotate/targets/{{target}}.gbk.gz",

@@ -180,7 +180,6 @@ if LABEL_TRACKS:
             probabilities=f"{RESULTS}/annotate/{{genome}}/probabilities/dnalm.npz",
         output:
             bed=[f"{RESULTS}/annotate/{{genome}}/{name}" for name in track_outputs("bed.gz")],
-            tbi=[f"{RESULTS}/annotate/{{genome}}/{name}" for name in track_outputs("bed.gz.tbi")],
             bigwig=[f"{RESULTS}/annotate/{{genome}}/{name}" for name in track_outputs("bw")],
         log:
             log_of("write_tracks/{genome}"),

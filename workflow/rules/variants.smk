@@ -8,7 +8,7 @@ if VARIANTS:
         log:
             log_of("download_variants/{set}"),
         params:
-            source=lambda w: {"url": VARIANTS["sets"][w.set]["vcf"]},
+            source=lambda w: {"url": VARIANTS["sets"][w.set]["vcf"], "of": "variants"},
         threads: 1
         resources:
             mem_mb=500,
@@ -29,7 +29,6 @@ if VARIANTS:
             tolerance=tolerance_files,
         output:
             vcf=f"{RESULTS}/variants/{{set}}.vcf.gz",
-            tbi=f"{RESULTS}/variants/{{set}}.vcf.gz.tbi",
             parquet=f"{RESULTS}/variants/{{set}}.parquet",
             summary=f"{RESULTS}/variants/{{set}}.summary.tsv",
             rejects=f"{RESULTS}/variants/{{set}}.rejects.tsv",
@@ -130,10 +129,11 @@ if ZERO_SHOT:
 
     rule count_substitutions:
         input:
-            genome_files("genome.json", "codes.npy", "contigs.parquet"),
+            genome_files("genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
             splits=f"{RESULTS}/splits.tsv",
             choices=f"{RESULTS}/pretrain/baselines.json",
         output:
+            changes=f"{RESULTS}/variants/zero_shot/counted_changes.parquet",
             markov_mixture=f"{RESULTS}/variants/zero_shot/markov_mixture.npz",
             flank_counts=f"{RESULTS}/variants/zero_shot/flank_counts.npz",
         log:
@@ -142,7 +142,8 @@ if ZERO_SHOT:
             benchmark_of("count_substitutions")
         params:
             final=PRETRAIN["final"],
-            code=code_digest("baselines/substitutions.py", "io/fasta.py"),
+            seed=STUDY.seed,
+            code=code_digest("baselines/substitutions.py", "tasks/zero_shot.py", "evaluate/variants.py"),
         threads: 1
         resources:
             mem_mb=2000,
@@ -159,6 +160,7 @@ if ZERO_SHOT:
             frames=each_genome(f"{RESULTS}/variants/{{genome}}/frames/unlabelled.parquet"),
             ratios=[f"{RESULTS}/variants/zero_shot/{method}.npz" for method in RATIOS],
             changes=f"{RESULTS}/variants/zero_shot/changes.parquet",
+            counted=f"{RESULTS}/variants/zero_shot/counted_changes.parquet",
         output:
             metrics=f"{RESULTS}/variants/zero_shot/metrics.tsv",
             comparisons=f"{RESULTS}/variants/zero_shot/comparisons.tsv",

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from dnalm.annotation.labels import gene_labels
 from dnalm.evaluate.language import evaluate_language
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import read_leakage, write_comparisons, write_metrics
@@ -18,7 +17,7 @@ splits, leakage = paths.pop("splits"), read_leakage(paths.pop("leakage"))
 genome, features = load_genome(Path(snakemake.input[0]).parent), pd.read_parquet(snakemake.input[3])
 common = {"study": p.study, "stage": "pretrain", "splits_sha256": splits_digest(splits)}
 metrics, comparisons = evaluate_language(
-    genome, read_splits(splits), gene_labels(genome, features), features, leakage, paths, p.settings, p.seeds[0],
+    genome, read_splits(splits), features, leakage, paths, p.settings, p.seeds[0],
     common, seeds,
 )  # fmt: skip
 write_metrics(metrics, snakemake.output.metrics)

@@ -24,7 +24,9 @@ for path in snakemake.input.ratios:
     ratios[Path(path).stem] = intervals, np.stack([columns[base] for base in LETTERS], axis=1)
 calls = read_calls(genome, snakemake.input.frames)["unlabelled"]
 features, settings = pd.read_parquet(snakemake.input[3]), {**p.settings, "splits": ["test"]}
-scores = Scores(genome, calls, training, ratios, pd.read_parquet(snakemake.input.changes), p.seed, features)
+read = {"dnalm": snakemake.input.changes, "markov_mixture": snakemake.input.counted}
+changes = {method: pd.read_parquet(path) for method, path in read.items()}
+scores = Scores(genome, calls, training, ratios, changes, p.seed, features)
 common = {"study": p.study, "splits_sha256": splits_digest(snakemake.input.splits)}
 tables = evaluate_saturation(genome, features, splits, scores, settings, p.seed, common, scores.frameshifts)
 write_metrics(tables[0], snakemake.output.metrics)

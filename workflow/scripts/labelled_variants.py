@@ -1,5 +1,6 @@
 """Learn from variants with labels, predict groups that were held out, and judge every method."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -9,10 +10,14 @@ from dnalm.io.fasta import load_genome
 from dnalm.io.provenance import run_facts
 from dnalm.io.tables import write_comparisons, write_metrics, write_parquet, write_tsv
 from dnalm.logs import start_log
+from dnalm.sequence.splits import read_splits
 from dnalm.tasks.labelled import facts, find_files, predict, predictions, prepare, save_model
 from dnalm.tasks.labelled_finetune import finetuned
-from dnalm.tasks.labelled_language import Language
+from dnalm.tasks.labelled_language import Language, counted_scores
+from dnalm.tasks.labelled_unlabelled import facts_of_unlabelled, predict_unlabelled, write_unlabelled
+from dnalm.tasks.planted import training_intervals
 from dnalm.variants.coding import read_coding
+from dnalm.variants.final import FinalScorer
 
 start_log(snakemake)
 p, s, out = snakemake.params, snakemake.params.settings, snakemake.output
@@ -25,13 +30,21 @@ asked = language if "language_model" in s["features"] else None
 data = prepare(genome, settings=s, seed=p.seed, coding=coding, language=asked, **files)
 with run_facts(out.run, threads=snakemake.threads, seed=p.seed):
     fitted, raw = predict(data, s, p.seed)
+    if language:
+        training = training_intervals(language.whole, read_splits(snakemake.input.splits[0]), p.final)
+        choices = json.loads(Path(snakemake.input.choices[0]).read_text())
+        raw |= counted_scores(language.whole, language.first, data.table, training, choices)
     if s["finetune"]:
         fitted |= finetuned(language, data, s, p.seed, p.state)
 table = predictions(data, fitted, raw)
 write_parquet(table, out.parquet)
 write_tsv(data.left_out, out.left_out)
-write_tsv(pd.DataFrame(facts(data, s), columns=["about", "text"]), out.facts)
 save_model(data, s, p.seed, out.model, terms=s["terms"])
+unlabelled = predict_unlabelled(data, FinalScorer.load(out.model), table, s["precision"])
+write_parquet(unlabelled, out.unlabelled)
+write_unlabelled(unlabelled, out.unlabelled_tsv)
+told = [*facts(data, s), *facts_of_unlabelled(unlabelled)]
+write_tsv(pd.DataFrame(told, columns=["about", "text"]), out.facts)
 common = {"study": p.study, "stage": "variants", "dataset": name, "split": "test", "splits_sha256": folds_digest(table)}
 unit = f"{s['unit']} bp" if s["unit"] else "group"
 settings = {"bootstrap": p.bootstrap, "unit": unit, "precision": s["precision"]}

@@ -34,12 +34,13 @@ scorer = Scorer(
     Expectations(model, whole, p.window),
     JointLikelihood(model, whole),
     coding,
-    split_labels(whole, splits),
+    split_labels(whole, splits, p.final),
     p.settings["joint"],
     tolerance,
 )
 lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))
-aliases = read_aliases(p.settings["aliases"], lengths) if p.settings["aliases"] else None
+named = p.settings["aliases"]
+aliases = read_aliases(find_file(named, "variants.sets: aliases"), lengths) if named else None
 fetched = snakemake.input.get("fetched")
 vcf = downloaded_file(fetched) if fetched else find_file(local_name(p.settings["vcf"]), "variants.sets: vcf")
 score_file(scorer, vcf, dict(snakemake.output.items()), aliases, p.settings["max_length"])

@@ -166,6 +166,11 @@ class Study(Section):
         for name in ("compare", "few_labels"):
             if self.universal and getattr(self, name):
                 raise ValueError(f"annotate.finder universal has no single split, which {name} needs; use two studies")
+        if self.universal and self.splits.leakage == "filter":
+            raise ValueError(
+                "annotate.finder universal holds out whole genomes in turn and takes no windows out of them: "
+                "splits.leakage filter goes with finder language_model (report is the default)"
+            )
         if self.universal and self.annotate.labels != "genes":
             raise ValueError(f"annotate.finder universal finds genes, not {self.annotate.labels}")
         if self.universal and self.pretrain and self.pretrain.model:

@@ -73,11 +73,13 @@ class GenomeSource(Section):
     url: str | None = Field(
         None,
         pattern=r"^(https?|ftp|s3|file)://",
-        description="URL of a GenBank file or FASTA: http, https, ftp, file, or s3 of a public bucket.",
+        description="URL of a FASTA, 2bit, GenBank or EMBL file, or of a GFF3 with a ##FASTA part: http, https, ftp, "
+        "file, or s3 of a public bucket.",
     )
     file: str | None = Field(
         None,
-        description="File name of an `ncbi` genome in a folder of DNALM_DATA; or of a `url` that ends in none.",
+        description="File name of an `ncbi`, `ensembl` or `ucsc` genome in a folder of DNALM_DATA; or of a `url` that "
+        "ends in none.",
     )
     include: Literal["gff3", "genbank", "sequence"] | None = Field(
         None,
@@ -89,13 +91,20 @@ class GenomeSource(Section):
     annotation_sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Checksum that the annotation must have."
     )
-    genetic_code: int | None = Field(None, ge=1, le=33, description="NCBI genetic code; from the annotation, else 11.")
+    genetic_code: int | None = Field(
+        None,
+        ge=1,
+        le=33,
+        description="NCBI genetic code; from the annotation, else 1 for what GenBank, EMBL, NCBI, Ensembl or UCSC "
+        "leave unsaid (bacteria: 11), else 11, with a warning.",
+    )
     circular: bool | None = Field(None, description="Whether contigs are circular; from the record, else false.")
     region: Region | None = Field(None, description="Use only this slice of the genome.")
     organelle_genetic_code: Code | dict[Literal["mitochondrion", "plastid"], Code] | None = Field(
         None,
         description="NCBI genetic code of contigs that are organelles, or one for each kind; from their annotation, "
-        "else 11 for plastids, 1 for mitochondria beside a plastid and 4 for others, with a warning.",
+        "else 11 for plastids, and for mitochondria what lineage, Ensembl or UCSC tell, else, with a warning, 1 beside "
+        "a plastid and 4 for others.",
     )
     keep: list[str] | None = Field(
         None, description="Contigs to use: names, or patterns with * ? [ ]; all if left out."

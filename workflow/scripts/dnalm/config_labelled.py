@@ -46,8 +46,13 @@ class Label(Section):
     negative: list[Value] = Field(
         [], description="Values that mean harmless; variants with any other value are left out and counted."
     )
+    positive_from: float | None = Field(None, description="Numbers from here on mean harmful: a measured score, say.")
+    positive_below: float | None = Field(None, description="Numbers below this mean harmful.")
     negative_from: float | None = Field(
         None, description="Numbers from here on mean harmless: a frequency, say, which must not be learned from then."
+    )
+    negative_below: float | None = Field(
+        None, description="Numbers below this mean harmless; those that no threshold reaches have no label."
     )
     pattern: str | None = Field(
         None, description="Regular expression; what it finds first in the column is the value, such as `^[^(]+`."
@@ -63,8 +68,9 @@ class Label(Section):
 
     @model_validator(mode="after")
     def _both_sides(self):
-        if not (self.positive or self.negative or self.negative_from is not None):
-            raise ValueError("label: name values that are positive or negative")
+        if not (self.positive or self.negative or self.thresholds):
+            raise ValueError("label: name values that are positive or negative, or thresholds of a number")
+        self._ranges_are_apart()
         if self.pattern is not None:
             _compiles(self.pattern)
         if both := {str(v) for v in self.positive} & {str(v) for v in self.negative}:
@@ -73,14 +79,31 @@ class Label(Section):
             raise ValueError("label.table needs key, its column of names, and name, the column of the variants")
         return self
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The thresholds that are given, by name."""
+        every = {f"{side}_{end}" for side in ("positive", "negative") for end in ("from", "below")}
+        return {name: getattr(self, name) for name in sorted(every) if getattr(self, name) is not None}
+
+    def _ranges_are_apart(self) -> None:
+        """No number is harmful and harmless at once, nor twice the same."""
+        for end in ("from", "below"):
+            if self.thresholds.keys() >= {f"positive_{end}", f"negative_{end}"}:
+                raise ValueError(f"label: positive_{end} and negative_{end} both hold for some numbers")
+        low = max((v for name, v in self.thresholds.items() if name.endswith("below")), default=float("-inf"))
+        high = min((v for name, v in self.thresholds.items() if name.endswith("from")), default=float("inf"))
+        if low > high:
+            raise ValueError(f"label: numbers from {high:g} to {low:g} would mean two things")
+
 
 class Groups(Section):
     """What is held out together, so that no variant is predicted from its neighbours."""
 
     by: Literal["column", "gene", "exon", "block"] = Field(
         "block",
-        description="Groups are the values of a column, genes, exons (the nearest coding part of the annotation, long "
-        "ones cut every `block` bases), or blocks of neighbouring positions.",
+        description="Groups are the values of a column, genes (overlapping ones that share a variant are one), exons "
+        "(the nearest coding part of the annotation, long ones cut between codons into stretches of `block` bases at "
+        "most), or blocks of neighbouring positions.",
     )
     column: str | None = Field(None, description="The column, for `by: column`.")
     block: Positive = Field(
@@ -131,10 +154,15 @@ class Source(Section):
     ref: str = Field("ref", description="Column of the reference allele.")
     alt: str = Field("alt", description="Column of the alternative allele.")
     spdi: str | None = Field(
-        None, description="Or a column with all three as NCBI writes them: sequence:position from 0:deleted:inserted."
+        None,
+        description="Or a column with all three as NCBI writes them, sequence:position from 0:deleted:inserted; the "
+        "sequence is the contig, by `aliases` if it has another name, unless `contig` names a column.",
     )
     where: dict[str, list[Value]] = Field(
         {}, description="Columns and the values that a row must have there; all others are left out and counted."
+    )
+    id: str | None = Field(
+        None, description="Column or INFO key that names a variant in predictions; of a VCF file else its ID column."
     )
     label: Label = Field(description="What the label is.")
 
@@ -175,6 +203,11 @@ class LabelledSet(Source):
     )
     lookup: dict[Name, Lookup] = Field(
         {}, description="Numbers of other files by name, which `columns` and `published` can use as columns."
+    )
+    predict: list[str] = Field(
+        [],
+        description="Files of variants to predict, beside the set's own without a label: VCF files (`.vcf`, `.vcf.gz`, "
+        "`.bcf`), or tables with the columns of the set's own.",
     )
     terms: str | None = Field(None, description="Terms of use of the labels; printed in log and report.")
     note: str | None = Field(None, description="What a reader has to know about these labels; printed in the report.")

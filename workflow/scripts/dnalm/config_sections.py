@@ -33,12 +33,12 @@ class Splits(Section):
     leakage: Literal["report", "filter"] = Field(
         "report",
         description="What to do with held-out windows that resemble a training block: say which they are, or leave "
-        "them out of validation and test.",
+        "them out of validation and test (not with annotate.finder universal).",
     )
     leakage_by: Literal["seeds", "minimap2"] = Field(
         "seeds",
-        description="How resemblance is found: exact 31-mers and ungapped extension, or alignments with gaps by "
-        "minimap2, a program that has to be installed.",
+        description="How resemblance is found: exact 31-mers and ungapped extension, or alignments with gaps by the "
+        "program minimap2; where that is not installed seeds are used, with a warning.",
     )
     leakage_share: float = Field(
         0.2, gt=0, le=1, description="Share of a window that a match covers from which on `filter` leaves it out."

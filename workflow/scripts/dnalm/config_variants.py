@@ -89,7 +89,8 @@ class Variants(Section):
     zero_shot: bool = Field(
         True,
         description="Ask, without any label, whether scores tell new stop codons and changed amino acids from silent "
-        "changes in the annotated genes of the test blocks.",
+        "changes in the annotated genes of the test blocks. Not asked where genes have introns "
+        "(`annotate.labels: structures`).",
     )
     sets: dict[Name, VariantSet] = Field({}, description="Files of variants by name; each comes back as a VCF file.")
     maps: dict[Name, VariantMap] = Field({}, description="Stretches by name, all of whose substitutions are scored.")

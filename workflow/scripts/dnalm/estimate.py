@@ -39,6 +39,8 @@ STREAMED, INDEX_BYTES, INDEX_FULL, WINDOW_BYTES = 2e8, 60, 6e8, 0.6
 #: Bytes per base of a genome in arrays that are as long as it: in rules that look at sequence and features alone, and
 #: while genes are decoded (class and codon-position log-odds, labels, candidates), of which labels are of all genomes.
 SEQUENCE_BYTES, DECODING_BYTES, LABEL_BYTES = 100, 320, 25
+#: Bytes per held-out base for its place and kinds while bits per base are averaged, beside the scores themselves.
+STRATA_BYTES = 50
 #: Bytes per validation base that the decoder of genes with introns is fitted on, and times that it reads them.
 STRUCTURE_BYTES, FIT_TRIALS = 400, 80
 #: Copies of the weights in a checkpoint (model, best model, two moments of Adam), and checkpoints kept.
@@ -181,7 +183,8 @@ def jobs(study: Study, size: Size, speed) -> list[Job]:
             (speed.columns["orders"] + 3) * scores, ("splits, windows",),
         ),
         Job(
-            "pretrain", "evaluate_pretrain", start["without"], plain + (speed.columns["orders"] + 6) * scores, 0,
+            "pretrain", "evaluate_pretrain", start["without"],
+            speed.memory["without"] + (speed.columns["orders"] + 6) * scores + STRATA_BYTES * size.held_out, 0,
             ("score_language_model", "language_baselines"),
         ),
         *_more_trainings(

@@ -13,6 +13,7 @@ import pysam
 
 from dnalm.contigs.names import Landmark, forms, match_contigs, read_aliases
 from dnalm.errors import InputError
+from dnalm.io.tabix import write_index
 from dnalm.io.tables import atomic_path
 from dnalm.io.text_files import numbered_lines
 
@@ -119,8 +120,7 @@ def write_bed(table: pd.DataFrame, lengths: dict[str, int], path) -> None:
         plain.write_text(head + table.to_csv(sep="\t", index=False, header=False, lineterminator="\n"))
         pysam.tabix_compress(str(plain), str(temporary), force=True)
         plain.unlink()
-        pysam.tabix_index(str(temporary), preset="bed", force=True)
-        Path(f"{temporary}.tbi").replace(f"{path}.tbi")
+        write_index(temporary, path, max(lengths.values(), default=0), "bed")
 
 
 def runs_of(values: np.ndarray) -> np.ndarray:

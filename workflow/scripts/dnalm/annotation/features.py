@@ -21,11 +21,12 @@ from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqFeature import AfterPosition, BeforePosition
 
 from dnalm.annotation.feature_columns import BLOCK, COLUMNS, FeatureColumns, as_text, sorted_features
-from dnalm.annotation.placing import Placing
+from dnalm.annotation.placing import Placing, split_at_origin
 from dnalm.annotation.rows import CUT, check_parents, fill_phases, mark_pseudo
 from dnalm.contigs.assembly_names import AssemblyError
 from dnalm.contigs.names import LANDMARKS
 from dnalm.errors import InputError
+from dnalm.io.tabix import write_index
 from dnalm.io.tables import atomic_path
 from dnalm.io.text_files import numbered_lines, open_text
 
@@ -89,9 +90,10 @@ def genbank_records(path, form: str = "genbank", facts: dict | None = None, bare
 
 
 def _source_of(record) -> dict[str, str]:
-    """Qualifiers of the feature that says what a record is, and its length, which may be all that is known."""
+    """Qualifiers of the feature that says what a record is, its lineage, and its length, which may be all there is."""
     source = next((feature.qualifiers for feature in record.features if feature.type == "source"), {})
-    return {**{key: values[0] for key, values in source.items()}, "length": str(len(record.seq))}
+    lineage = "; ".join(record.annotations.get("taxonomy", []))
+    return {**{key: values[0] for key, values in source.items()}, "length": str(len(record.seq)), "lineage": lineage}
 
 
 def _next_record(records):
@@ -173,7 +175,7 @@ def read_gff3(path, lengths: dict[str, int], circular=frozenset(), names=None) -
             columns.add(_gff_rows(fields, where, number, place))
     features = mark_pseudo(columns.table())
     check_parents(features, path)
-    return fill_phases(features, path)
+    return split_at_origin(fill_phases(features, path), lengths)
 
 
 def _name_part(kind: str, parent: str | None, number: int) -> str:
@@ -190,7 +192,6 @@ def _gff_rows(fields, where, number, place: Placing) -> list[dict]:
     contig = place(name, int(start), int(end), where)
     if contig is None:
         return []
-    length, low, high = place.lengths[contig], int(start) - 1, int(end)
     pairs = (pair.partition("=") for pair in text.split(";") if "=" in pair)
     attributes = {key: urllib.parse.unquote(value) for k, _, value in pairs if (key := k.strip()) in READ_OF_GFF3}
     keep = {k: v for k, v in attributes.items() if k in KEPT_OF_GFF3}
@@ -198,21 +199,13 @@ def _gff_rows(fields, where, number, place: Placing) -> list[dict]:
         keep["partial"] = "true"
     if any(word in attributes.get("biotype", "") for word in NO_GENE):
         keep["pseudo"] = "true"
-    row = {
-        "contig": contig, "strand": strand.replace("?", "."), "type": kind,
+    return [{
+        "contig": contig, "start": int(start) - 1, "end": int(end), "strand": strand.replace("?", "."), "type": kind,
         "phase": int(phase) if phase in ("0", "1", "2") else -1,
         "id": attributes.get("ID") or _name_part(kind, attributes.get("Parent"), number),
         "parent": attributes.get("Parent", ""),
         "attributes": json.dumps(keep, sort_keys=True),
-    }  # fmt: skip
-    if high <= length:
-        return [row | {"start": low, "end": high}]
-    parts = [row | {"start": low, "end": length}, row | {"start": 0, "end": high - length}]
-    later = parts[1] if strand != "-" else parts[0]
-    if kind == "CDS" and row["phase"] >= 0:
-        first = length - low if strand != "-" else high - length
-        later["phase"] = (row["phase"] - first) % 3
-    return parts
+    }]  # fmt: skip
 
 
 def coding_sequences(features: pd.DataFrame, lengths: dict[str, int], circular=None) -> pd.DataFrame:
@@ -318,8 +311,7 @@ def _write_sorted(lines: Iterable[str], lengths: dict[str, int], path) -> None:
             out.writelines(lines)
         pysam.tabix_compress(str(plain), str(temporary), force=True)
         plain.unlink()
-        pysam.tabix_index(str(temporary), preset="gff", force=True)
-        Path(f"{temporary}.tbi").replace(f"{path}.tbi")
+        write_index(temporary, path, max(lengths.values(), default=0), "gff")
 
 
 def features_gff3(features: pd.DataFrame, lengths: dict[str, int], path) -> None:

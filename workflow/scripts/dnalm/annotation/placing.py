@@ -1,5 +1,8 @@
 """Where the features of an annotation lie in the sequence."""
 
+import numpy as np
+import pandas as pd
+
 from dnalm.contigs.assembly_names import AssemblyError
 
 
@@ -40,3 +43,24 @@ class Placing:
                 "Is this the annotation of another assembly?",
             )  # fmt: skip
         return contig
+
+
+def split_at_origin(features: pd.DataFrame, lengths: dict[str, int]) -> pd.DataFrame:
+    """The table with features that run past the end of their contig, which is circular, cut at its origin.
+
+    What lies behind the end is counted from the origin on. The phase of the part that is read later follows from that
+    of the earlier one. Such parts come below all other rows.
+    """
+    length = features["contig"].map(lengths).to_numpy(np.int64)
+    over = features["end"].to_numpy() > length
+    if not over.any():
+        return features
+    rows, length = features[over], length[over]
+    start, end, phase = (rows[name].to_numpy(np.int64) for name in ("start", "end", "phase"))
+    before, behind = length - start, end - length  # no part is left before the end where a feature begins behind it
+    forward, known = (rows["strand"] != "-").to_numpy(), (phase >= 0) & (before > 0)
+    later = np.where(known, (phase - np.where(forward, before, behind)) % 3, phase)
+    first, last = np.where(forward, phase, later), np.where(forward, later, phase)
+    ends = rows.assign(end=length, phase=first.astype(np.int8))[before > 0]
+    begins = rows.assign(start=np.maximum(start - length, 0), end=behind, phase=last.astype(np.int8))
+    return pd.concat([features[~over], ends, begins], ignore_index=True)

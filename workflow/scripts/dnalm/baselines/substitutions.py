@@ -10,6 +10,13 @@ from dnalm.models.memory import NgramMemory
 from dnalm.sequence.splits import final_intervals, split_intervals
 
 
+def counted_mixture(genome, splits, choices: dict, final: bool = False) -> tuple[Mixture, NgramMemory]:
+    """The frozen mixture and its counts; ``choices`` and ``final`` as in `counted_ratios`."""
+    counted = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
+    memory = NgramMemory.from_genomes([genome], [counted], ORDERS, FLANKS)
+    return Mixture.load(list(choices["smoothing"].values()), choices["mixture"]), memory
+
+
 def counted_ratios(genome, splits, choices: dict, split: str, final: bool = False):
     """Ratios of A C G T against the reference base, at all bases of a split.
 
@@ -25,9 +32,7 @@ def counted_ratios(genome, splits, choices: dict, split: str, final: bool = Fals
     intervals : int64 (n, 2)
     ratios : dict of method to float32 (bases, 4), in nats; NaN at an N
     """
-    counted = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
-    memory = NgramMemory.from_genomes([genome], [counted], ORDERS, FLANKS)
-    mixture = Mixture.load(list(choices["smoothing"].values()), choices["mixture"])
+    mixture, memory = counted_mixture(genome, splits, choices, final)
     intervals, allowed = held_out(genome, splits, split)
     columns: dict[str, list] = {"markov_mixture": [], "flank_counts": []}
     for piece in count_around(memory, genome, intervals, allowed):
@@ -35,6 +40,21 @@ def counted_ratios(genome, splits, choices: dict, split: str, final: bool = Fals
         flanks = np.log(chain(piece.flanks, choices["flank_smoothing"])[:, -1])
         columns["flank_counts"].append(_against_reference(flanks, piece.target))
     return intervals, {method: np.concatenate(parts) for method, parts in columns.items()}
+
+
+def ratios_at(genome, training: np.ndarray, choices: dict, position: np.ndarray) -> np.ndarray:
+    """The ratios of ``markov_mixture`` as `counted_ratios` has them, float32 (n, 4), at global positions (n,).
+
+    ``training`` intervals (n, 2) are counted; where a position lies in them, its own n-grams are left out.
+    """
+    memory = NgramMemory.from_genomes([genome], [training], ORDERS, FLANKS)
+    mixture = Mixture.load(list(choices["smoothing"].values()), choices["mixture"])
+    place, which = np.unique(position, return_inverse=True)
+    parts = [
+        _against_reference(both_directions(mixture, piece), piece.target)
+        for piece in count_around(memory, genome, np.stack([place, place + 1], axis=1))
+    ]
+    return np.concatenate([np.zeros((0, 4), dtype=np.float32), *parts])[which]
 
 
 def both_directions(mixture: Mixture, piece: Counted) -> np.ndarray:

@@ -4,13 +4,16 @@ Two kinds of table are read: NCBI's assembly report (``*_assembly_report.txt``),
 and roles; and UCSC's ``chromAlias.txt``, in its forms with a column per archive and with one alias in a row.
 """
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 
 from dnalm.contigs.roles import ContigRole
 from dnalm.errors import InputError
 from dnalm.io.text_files import numbered_lines
 
-NAME_COLUMNS = ("sequence-name", "genbank-accn", "refseq-accn", "ucsc-style-name")
+log = logging.getLogger(__name__)
+ACCESSION_COLUMNS = ("genbank-accn", "refseq-accn")
+NAME_COLUMNS = ("sequence-name", *ACCESSION_COLUMNS, "ucsc-style-name")
 #: Cells that stand for no name.
 NOTHING = ("na", "n/a", "<>", "=", "", ".")
 #: Archives in the third column of a dump of UCSC's table chromAlias.
@@ -31,12 +34,13 @@ ROLES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A contig: all its names, bases (None if unsaid), role (None if unsaid), line of the table."""
+    """A contig: all its names, bases and role (None if unsaid), line of the table, and which names are accessions."""
 
     names: frozenset[str]
     length: int | None
     role: ContigRole | None
     line: int
+    accessions: frozenset[str] = frozenset()
 
 
 def read_report(path) -> list[Entry]:
@@ -45,8 +49,8 @@ def read_report(path) -> list[Entry]:
     Raises
     ------
     InputError
-        With ``file:line`` if a row has other columns than the header, a length that is no number, or a name that
-        another contig has too; or if the file holds no contig.
+        With ``file:line`` if a row has other columns than the header, a length that is no number, or an accession
+        (of a table of UCSC: a name) that another contig has too; or if the file holds no contig.
     """
     entries, header, seen = [], None, {}
     for number, line in numbered_lines(path):
@@ -56,19 +60,38 @@ def read_report(path) -> list[Entry]:
             names = [word.strip().lower() for word in text.lstrip("# ").split("\t")]
             header = names if "sequence-name" in names or "sequence-length" in names else header
         elif text.strip():
-            entry = _reported(words, header, number, where) if header else _aliased(words, number, where)
-            _add(entries, entry, seen, where)
+            if header:
+                entries.append(_reported(words, header, number, where))
+            else:
+                _add(entries, _aliased(words, number, where), seen, where)
     if not entries:
         raise InputError(
             "the file names no contig", str(path), "Give NCBI's *_assembly_report.txt or UCSC's chromAlias.txt"
         )
-    return entries
+    return _told_apart(entries, path) if header else entries
+
+
+def _told_apart(entries: list[Entry], path) -> list[Entry]:
+    """Contigs of NCBI's report without names that several have: submitters call contigs ANONYMOUS."""
+    seen, shared = {}, set()
+    for entry in entries:
+        for name in sorted(entry.names):
+            first = seen.setdefault(name, entry)
+            if first is not entry and name in entry.accessions | first.accessions:
+                what = f"the name {name} is there twice (first in line {first.line})"
+                raise InputError(what, f"{path}:{entry.line}", "Keep one line")
+            if first is not entry:
+                shared.add(name)
+    if not shared:
+        return entries
+    log.info("%s: several contigs have the names %s, which are not used", path, ", ".join(sorted(shared)[:5]))
+    return [replace(entry, names=entry.names - shared) for entry in entries]
 
 
 def _add(entries: list[Entry], entry: Entry, seen: dict[str, int], where: str) -> None:
-    """Add a contig; a row of the dump of UCSC adds a name to a contig that is there already."""
+    """Add a contig of UCSC's; a row of the dump of UCSC adds a name to a contig that is there already."""
     at = {seen[name] for name in entry.names if name in seen}
-    if at and (entry.role or len(at) > 1):
+    if len(at) > 1:
         twice = sorted(name for name in entry.names if name in seen)
         raise InputError(
             f"the name {twice[0]} is there twice (first in line {entries[min(at)].line})", where, "Keep one line"
@@ -87,14 +110,17 @@ def _reported(words: list[str], header: list[str], number: int, where: str) -> E
     if len(words) != len(header):
         raise InputError(f"{len(words)} columns instead of {len(header)}", where, "Fetch the assembly report again")
     row = {key: word.strip() for key, word in zip(header, words, strict=True)}
-    names = frozenset(row[key] for key in NAME_COLUMNS if row.get(key, "").lower() not in NOTHING)
+    names, accessions = (
+        frozenset(row[key] for key in columns if row.get(key, "").lower() not in NOTHING)
+        for columns in (NAME_COLUMNS, ACCESSION_COLUMNS)
+    )
     length = row.get("sequence-length", "na")
     if length not in NOTHING and not length.isdecimal():
         raise InputError(f"a length of {length!r}", where, "Fetch the assembly report again")
     molecule = row.get("assigned-molecule-location/type", "").lower()
     said = ROLES.get(row.get("sequence-role", ""))
     role = MOLECULES.get(molecule) or (ContigRole(said, "", "report") if said else None)
-    return Entry(names, int(length) if length.isdecimal() else None, role, number)
+    return Entry(names, int(length) if length.isdecimal() else None, role, number, accessions)
 
 
 def _aliased(words: list[str], number: int, where: str) -> Entry:

@@ -4,8 +4,9 @@ A FASTA file of Ensembl calls a yeast chromosome ``I``, the GFF3 of RefSeq ``NC_
 finds its contig by, in this order: the user's table of aliases; the same name, also without the escapes of GFF3
 (``a%20b``); a row of an assembly report that has both names; what its landmark line says (``Name``, ``chromosome``,
 ``Alias``, ``genome=mitochondrion``), compared as it stands and in common forms (``chr1`` is ``1``, ``chrM`` is
-``MT``); its length, if only one contig has it. Where the annotation says how long a contig is, the sequence
-must be as long, whatever the names. Nothing is guessed: what is left over or could be two things is an error.
+``MT``); its length, if only one contig has it. Where the annotation says how long a contig is, the sequence must be
+as long, whatever the names; another version of an accession is a warning. Nothing is guessed: what is left over or
+could be two things is an error.
 """
 
 import logging
@@ -28,7 +29,7 @@ ORGANELLES = {
 }
 ORGANELLE_OF = {name: short for short, names in ORGANELLES.items() for name in names}
 CHROMOSOME = re.compile(r"^(chromosome|chrom|chr)[_ ]?(?=.)")
-VERSION = re.compile(r"^([a-z]{1,4}_?\d{5,})\.\d+$")
+VERSION = re.compile(r"^([a-z]{1,4}_?\d{5,})\.(\d+)$")
 #: A line of the alias table with this in place of a contig leaves the features of a name out.
 LEFT_OUT = "-"
 #: Share of bases on contigs without annotation from which on it is a warning.
@@ -128,7 +129,7 @@ def read_aliases(path, lengths: dict[str, int]) -> dict[str, str | None]:
     return table
 
 
-def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path, aliases=None, report=None):
+def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path, aliases=None, report=None, kept=None):
     """Contig of every name of an annotation that has features; None for those that the user leaves out.
 
     Parameters
@@ -143,6 +144,8 @@ def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path,
         From `read_aliases`.
     report : list of `dnalm.contigs.assembly_report.Entry`, optional
         Names that contigs have in other archives.
+    kept : collection of str, optional
+        Contigs that are used, of which those without annotation are told; all by default.
 
     Returns
     -------
@@ -163,7 +166,8 @@ def match_contigs(landmarks: dict[str, Landmark], lengths: dict[str, int], path,
         search.settle(name, *search.find(name))
     how = Counter(aliases=sum(n in aliases for n in names), **search.how)
     _check(names, used, lengths, path)
-    _tell(names, how, lengths)
+    _tell(names, how, lengths if kept is None else {contig: lengths[contig] for contig in kept})
+    _tell_versions(names, used, search.elsewhere, path)
     return names
 
 
@@ -246,6 +250,33 @@ def _tell(names, how, lengths) -> None:
             "%d contigs have no annotation: %s; %.1f %% of all bases count as sequence without genes, "
             "`leave_out` takes contigs out", len(bare), _some(bare), 100 * share,
         )  # fmt: skip
+
+
+def _tell_versions(names, used, elsewhere, path) -> None:
+    """Warn of accessions of which the annotation has another version than the sequence or its report."""
+    told = []
+    for name, contig in names.items():
+        mine = _versions({name} | used[name].names) if contig is not None else {}
+        known = _versions(elsewhere.get(contig, [contig])) if mine else {}
+        for accession in sorted(mine.keys() & known):
+            if not mine[accession] & known[accession]:
+                one, other = (f"{accession.upper()}.{min(versions[accession])}" for versions in (mine, known))
+                said = "the same length" if used[name].length is not None else "no length to compare"
+                told.append(f"{one} there, {other} here ({said})")
+    if told:
+        log.warning(
+            "%s is of other versions than the sequence: %s; features lie wrong where the versions differ, give the "
+            "annotation of this one", path, _some(told),
+        )  # fmt: skip
+
+
+def _versions(names) -> dict[str, set[str]]:
+    """Versions of every accession among names, or parts of names between bars."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for match in (VERSION.match(piece.strip().lower()) for name in names for piece in name.split("|")):
+        if match:
+            found[match[1]].add(match[2])
+    return found
 
 
 def _rules(how: Counter) -> str:

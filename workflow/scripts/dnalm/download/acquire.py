@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dnalm.download.client import Client
 from dnalm.download.faults import DownloadError
-from dnalm.download.http import without_secrets
 from dnalm.download.locks import locked
 from dnalm.download.providers import offers
 from dnalm.download.providers.offers import Offer
@@ -18,8 +17,8 @@ from dnalm.download.providers.url import annotation_file
 from dnalm.download.settings import Settings
 from dnalm.download.transfer import fetch
 from dnalm.io.provenance import sha256_of
-from dnalm.io.remote import KEYS, kind_of, source_key, wanted
-from dnalm.io.tables import write_json
+from dnalm.io.remote import KEYS, kind_of, shown, source_key, wanted
+from dnalm.io.tables import atomic_path, write_json
 
 log = logging.getLogger(__name__)
 RECORD = "download.json"
@@ -53,6 +52,9 @@ def acquire(source: dict, cache: Path, settings: Settings) -> Path:
             if not verified(folder):
                 _fetch_all(source, folder, settings)
     except OSError as error:
+        if _differing(folder) == []:
+            log.info("%s cannot be written, but is complete", folder)  # of somebody else, or read-only
+            return folder
         raise DownloadError("local", f"cannot write here ({error.strerror})", str(folder),
                             "Set DNALM_CACHE to a folder that you may write") from error  # fmt: skip
     return folder
@@ -60,27 +62,38 @@ def acquire(source: dict, cache: Path, settings: Settings) -> Path:
 
 def verified(folder: Path) -> bool:
     """Whether a folder holds what its record says, byte for byte."""
-    record = _record_of(folder)
-    if record is None:
+    differing = _differing(folder)
+    if differing is None:
         return False
-    for file in record["files"]:
-        path = folder / file["name"]
-        if not path.is_file():
-            log.warning("%s is gone: it is fetched again", path)
-        elif path.stat().st_size != file["bytes"] or sha256_of(path) != file["sha256"]:
-            log.warning("%s is not what was downloaded: it is fetched again", path)
-            path.unlink()
-        else:
-            continue
+    for path in differing:
+        told = "is not what was downloaded" if path.is_file() else "is gone"
+        log.warning("%s %s: it is fetched again", path, told)
+        path.unlink(missing_ok=True)
+    if differing:
         (folder / RECORD).unlink()
         return False
-    log.info("%s: %d files are here already", folder, len(record["files"]))
+    log.info("%s: all files are here already", folder)
     return True
 
 
+def _differing(folder: Path) -> list[Path] | None:
+    """Files of a record that are gone, or not what it says of them; None without a record."""
+    record = _record_of(folder)
+    if record is None:
+        return None
+
+    def same(file: dict) -> bool:
+        path = folder / file["name"]
+        return path.is_file() and path.stat().st_size == file["bytes"] and sha256_of(path) == file["sha256"]
+
+    return [folder / file["name"] for file in record["files"] if not same(file)]
+
+
 def _record_of(folder: Path) -> dict | None:
+    """The record of a folder; None where there is none, or one that says nothing of files."""
     with contextlib.suppress(OSError, ValueError):
-        return json.loads((folder / RECORD).read_text())
+        record = json.loads((folder / RECORD).read_text())
+        return record if isinstance(record, dict) and record.get("files") else None
     return None
 
 
@@ -110,8 +123,7 @@ def _fetch_from(offer: Offer, source: dict, folder: Path, client: Client) -> Non
         records = plan.unpack(folder, records)
     if extra:
         records.append(fetch(extra, folder, client))
-    asked = {key: source[key] for key in KEYS if source.get(key)}
-    asked |= {key: without_secrets(asked[key]) for key in ("url", "annotation") if key in asked}
+    asked = shown({key: source[key] for key in KEYS if source.get(key)})
     record = {
         "kind": kind_of(source), "source": asked, "mirror": offer.base, **plan.facts,
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "files": records,
@@ -162,8 +174,14 @@ def deliver(folder: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     record = _record_of(folder)
     for name in (*(file["name"] for file in record["files"]), RECORD):
-        (target / name).unlink(missing_ok=True)
-        try:
-            os.link(folder / name, target / name)
-        except OSError:
-            shutil.copyfile(folder / name, target / name)
+        with atomic_path(target / name) as temporary:
+            try:
+                os.link(folder / name, temporary)
+            except OSError:
+                shutil.copyfile(folder / name, temporary)
+                _to_disk(temporary)
+
+
+def _to_disk(path: Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())

@@ -1,7 +1,8 @@
 """What arrives is looked at while it comes: damaged compression, web pages in place of data, other formats."""
 
 import re
-import zlib
+
+from isal import isal_zlib
 
 from dnalm.download.faults import Fault
 from dnalm.io.remote import GENBANK, strip_compression
@@ -15,6 +16,8 @@ FORMATS = {
     GENBANK: "GenBank", (".embl",): "EMBL", (".gff3", ".gff"): "GFF3", (".gtf",): "GTF", (".2bit",): "2bit",
     (".zip",): "zip", (".vcf",): "VCF", (".bcf",): "BCF", (".bed",): "BED", (".txt",): "text",
 }  # fmt: skip
+#: Formats that are plainly not whole when they are cut.
+ENDED = {"GenBank", "EMBL", "zip"}
 TWO_BIT = (b"\x1a\x41\x27\x43", b"\x43\x27\x41\x1a")
 
 
@@ -27,6 +30,8 @@ def format_of(name: str) -> str | None:
 class ContentCheck:
     """Looks at the bytes of one file, in order; compressed ones are decompressed as they come and thrown away.
 
+    Intel's ISA-L inflates DNA two to three times as fast as zlib, which would be slower than the network.
+
     Parameters
     ----------
     name : str
@@ -37,6 +42,11 @@ class ContentCheck:
         self.name, self.format, self.named_gzip = name, format_of(name), name.lower().endswith((".gz", ".bgz"))
         self.inflate, self.head, self.tail, self.size = None, b"", b"", 0
         self.first, self.raw, self.padding = b"", b"", False
+
+    @property
+    def ends(self) -> bool:
+        """Whether the format has an end of its own, which `finish` looks for."""
+        return self.inflate is not None or self.format in ENDED
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes.
@@ -63,7 +73,7 @@ class ContentCheck:
         self.raw += block[: HEAD - len(self.raw)]
         refuse_page(self.raw, self.name)
         if first and block[:2] == GZIP:
-            self.inflate = zlib.decompressobj(31)
+            self.inflate = isal_zlib.decompressobj(31)
         elif first and self.named_gzip:
             raise Fault("damaged", f"{self.name} is not gzip: it begins with {block[:12]!r}", retry=True)
 
@@ -82,10 +92,10 @@ class ContentCheck:
                         return
                     if self.padding or (len(block) > 1 and block[:2] != GZIP):
                         raise Fault("damaged", f"{self.name} has other bytes after its compressed data", retry=True)
-                    self.inflate = zlib.decompressobj(31)
+                    self.inflate = isal_zlib.decompressobj(31)
                 self._plain(self.inflate.decompress(block, 1 << 20))
                 block = self.inflate.unconsumed_tail or self.inflate.unused_data
-        except zlib.error as error:
+        except isal_zlib.error as error:
             raise Fault("damaged", f"{self.name} is damaged gzip ({error})", retry=True) from error
 
     def finish(self) -> None:

@@ -9,9 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from dnalm.download.faults import DownloadError, Fault
 from dnalm.download.ftp import list_ftp, open_ftp
-from dnalm.download.http import new_session, open_http, without_secrets
+from dnalm.download.http import new_session, open_http
 from dnalm.download.settings import Settings
 from dnalm.download.streams import Stream
+from dnalm.io.remote import without_secrets
 
 log = logging.getLogger(__name__)
 #: Lists of files and checksums are texts; nothing larger is one.
@@ -139,6 +140,10 @@ class Client:
                     raise Fault("damaged", "this is no list of files or checksums: it is too long")
         finally:
             stream.close()
+        if stream.total is not None and len(found) < stream.total:
+            raise Fault("unreachable", f"the connection broke after {len(found):,} of {stream.total:,} bytes", True)
+        if not stream.ends:
+            log.warning("%s: the server does not say how long this is: whether it is whole is not known", stream.url)
         return found.decode("utf-8", "replace")
 
     def _tried(self, url: str, work):

@@ -6,9 +6,9 @@ import socket
 from urllib.parse import unquote, urlsplit
 
 from dnalm.download.faults import Fault
-from dnalm.download.http import without_secrets
 from dnalm.download.settings import Settings
 from dnalm.download.streams import Stream
+from dnalm.io.remote import without_secrets
 
 
 @contextlib.contextmanager
@@ -23,6 +23,8 @@ def faults_of_ftp():
         raise Fault(kind, f"{told} ({error})") from error
     except (ftplib.error_temp, ftplib.error_reply, ftplib.error_proto) as error:
         raise Fault("unreachable", f"the server is in trouble or busy ({error})", True) from error
+    except ValueError as error:  # a port that is no number, a line end in a name
+        raise Fault("refused", f"this is no URL to download from: {error}") from error
     except TimeoutError as error:
         raise Fault("unreachable", "the server does not answer in time", True) from error
     except socket.gaierror as error:
@@ -36,6 +38,8 @@ def faults_of_ftp():
 def _connect(url: str, settings: Settings) -> tuple[ftplib.FTP, str]:
     """A session in binary mode, and the path of a file or folder."""
     parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("it names no server")
     ftp = ftplib.FTP(timeout=settings.connect_timeout)
     ftp.connect(parts.hostname, parts.port or 21)
     ftp.sock.settimeout(settings.read_timeout)
@@ -56,11 +60,11 @@ def open_ftp(url: str, have: int, settings: Settings) -> Stream:
         ftp, path = _connect(url, settings)
     try:
         with faults_of_ftp():
-            total = ftp.size(path)
-            modified = _modified(ftp, path)
+            total = _told(lambda: ftp.size(path))
+            modified = _told(lambda: ftp.sendcmd(f"MDTM {path}").removeprefix("213 ").strip())
             if total is not None and have > total:
                 raise Fault("changed", "the server has less than the part that is here", retry=True)
-            connection = ftp.transfercmd(f"RETR {path}", have or None)
+            connection, have = _transfer(ftp, path, have)
             connection.settimeout(settings.read_timeout)
     except Fault:
         ftp.close()
@@ -71,11 +75,22 @@ def open_ftp(url: str, have: int, settings: Settings) -> Stream:
     )  # fmt: skip
 
 
-def _modified(ftp: ftplib.FTP, path: str) -> str | None:
+def _told(ask):
+    """What a server answers; None if it will not (without MDTM a part is not continued by another process)."""
     try:
-        return ftp.sendcmd(f"MDTM {path}").removeprefix("213 ").strip()
+        return ask()
     except ftplib.error_perm:
-        return None  # a server without MDTM: a part is then not continued by another process
+        return None
+
+
+def _transfer(ftp: ftplib.FTP, path: str, have: int) -> tuple[socket.socket, int]:
+    """The connection for a file's bytes, and the position of the first of them: 0 where a server cannot begin later."""
+    try:
+        return ftp.transfercmd(f"RETR {path}", have or None), have
+    except ftplib.error_perm as error:
+        if not have or str(error).startswith("550"):
+            raise
+        return ftp.transfercmd(f"RETR {path}"), 0
 
 
 def _read(ftp: ftplib.FTP, connection: socket.socket, n: int) -> bytes:

@@ -14,6 +14,7 @@ import dnalm
 from dnalm.download.faults import Fault
 from dnalm.download.settings import Settings
 from dnalm.download.streams import Stream
+from dnalm.io.remote import without_secrets
 
 #: Answers that another try may better.
 PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -53,15 +54,17 @@ def open_http(session, url: str, have: int, validator: str | None, settings: Set
     except Fault:
         answer.close()
         raise
+    total = _total(answer, start or 0)
     done = answer.status_code == 416  # its body is an error message, and the part is the whole
     return Stream(
         (lambda n: b"") if done else (lambda n: _read(answer, url, n)),
         answer.close,
         start or 0,
-        _total(answer, start or 0),
+        total,
         answer.headers.get("ETag"),
         answer.headers.get("Last-Modified"),
         without_secrets(answer.url),
+        total is not None or bool(answer.raw.chunked),
     )
 
 
@@ -88,7 +91,8 @@ def _total(answer, start: int) -> int | None:
     """Length of the whole file, as far as the headers say it."""
     if answer.status_code in (206, 416):
         told = answer.headers["Content-Range"].rpartition("/")[2]
-        return int(told) if told.isdigit() else None
+        if told.isdigit():
+            return int(told)
     length = answer.headers.get("Content-Length", "")
     return start + int(length) if length.isdigit() and "Transfer-Encoding" not in answer.headers else None
 
@@ -181,9 +185,3 @@ def _no_network(error: BaseException) -> bool:
             return True
         here = here.__cause__ or here.__context__
     return False
-
-
-def without_secrets(url: str) -> str:
-    """A URL without passwords and keys, for logs and records."""
-    url = re.sub(r"(?<=//)[^/@]*@", "", url)
-    return re.sub(r"((?:^|[?&])(?:api_key|token|signature|x-amz-[a-z-]+|email)=)[^&]*", r"\1...", url, flags=re.I)

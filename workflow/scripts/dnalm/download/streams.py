@@ -20,6 +20,8 @@ class Stream:
         Length of the whole file, where the server says it.
     etag, modified : str or None
         What tells one version of the file from another.
+    ends : bool
+        Whether the end of the bytes tells that they are whole: by a length, the last chunk, or FTP's word.
     url : str
         Where the bytes come from in the end, after redirects.
     """
@@ -31,3 +33,4 @@ class Stream:
     etag: str | None
     modified: str | None
     url: str
+    ends: bool = True

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from dnalm.download.client import Client, Tries
 from dnalm.download.faults import DownloadError, Fault
-from dnalm.download.http import without_secrets
 from dnalm.download.pipeline import BLOCK, Sink, digests_of, need_space
 from dnalm.download.progress import Progress, size
 from dnalm.download.streams import Stream
+from dnalm.io.remote import without_secrets
 from dnalm.io.tables import write_json
 
 log = logging.getLogger(__name__)
@@ -174,15 +174,30 @@ class _Transfer:
             raise Fault("damaged", f"{self.sink.size:,} bytes came, {total:,} were promised", retry=True)
         digests = self.sink.finish()
         _compare(self.item, digests)
+        known = stream.ends or total is not None
+        if not known:
+            self._accept_unknown_length()
         wrong = self.item.check and self.item.check(self.sink.content.head)
         if wrong:
             raise Fault("damaged", wrong)
         record = _record(self.item, self.sink.size, digests, self.version, stream.url)
+        record |= {} if known else {"length_known": False}
         write_json({**self.version, **record}, self.state)
         self.sink.close()
         os.replace(self.sink.path, final)
         _sync_folder(final.parent)
         return record
+
+    def _accept_unknown_length(self) -> None:
+        """Refuse a file that may have been cut without anybody's notice: nothing says where it should end."""
+        if not (self.item.promised or self.item.pinned or self.sink.content.ends):
+            self.throw_away()
+            key = "annotation_sha256" if self.item.role == "annotation" else "sha256"
+            raise DownloadError(
+                "refused", f"the server does not say how long {self.item.name} is, so that a cut could not be noticed",
+                without_secrets(self.item.url), f"Give the checksum that it must have as `{key}`, or fetch it yourself",
+            )  # fmt: skip
+        log.warning("%s: the server does not say how long it is; its end and checksums are right", self.item.name)
 
     def throw_away(self) -> None:
         """Forget the part."""

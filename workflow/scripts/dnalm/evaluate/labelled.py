@@ -21,6 +21,7 @@ import pandas as pd
 from dnalm.evaluate.bases import bin_sums, calibration_error
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio
 from dnalm.evaluate.ranking import AveragePrecision, auroc, difference, interval
+from dnalm.tasks.labelled_groups import JOINED, NO_GENE
 
 #: Variants of each label that a stratum needs.
 LEAST = 5
@@ -66,8 +67,7 @@ def strata(table: pd.DataFrame) -> dict[str, tuple]:
     """Name to (rows, group of each row or None), of a table of `dnalm.tasks.labelled.predictions`."""
     label, kind = table["label"].to_numpy(bool), table["consequence"].to_numpy(object)
     within = {"group": pd.factorize(table["group"])[0]}
-    # variants outside of genes are a group of this name
-    if (table["gene"].replace("", "intergenic") != table["group"]).any() and table["gene"].nunique() > 1:
+    if table["gene"].nunique() > 1 and not _of_genes(table["gene"], table["group"]):
         within["gene"] = pd.factorize(table["gene"])[0]
     chosen = {"all": np.ones(len(table), dtype=bool)}
     if len(set(kind)) > 1 or not table["missense"].all():
@@ -87,6 +87,12 @@ def strata(table: pd.DataFrame) -> dict[str, tuple]:
     if not answered.all():
         out["answered"] = np.flatnonzero(answered), None
     return out
+
+
+def _of_genes(gene: pd.Series, group: pd.Series) -> bool:
+    """Whether the groups are genes, overlapping ones joined, and all that lies in none."""
+    pairs = pd.DataFrame({"gene": gene.replace("", NO_GENE).astype(str), "group": group.astype(str)}).drop_duplicates()
+    return all(r.gene in (NO_GENE, *r.group.split(JOINED)) for r in pairs.itertuples())
 
 
 def undecided(label: np.ndarray, kind: np.ndarray) -> np.ndarray:

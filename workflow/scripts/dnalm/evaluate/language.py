@@ -3,42 +3,14 @@
 import itertools
 
 import numpy as np
-import pandas as pd
 
-from dnalm.annotation.features import rna_genes
-from dnalm.annotation.labels import GeneLabels
 from dnalm.evaluate.datasets import datasets
 from dnalm.evaluate.intervals import bootstrap, draws_of, paired, ratio, units_of
+from dnalm.evaluate.strata import ScoredBases, strata_of
 from dnalm.io.tables import read_scores
-from dnalm.sequence.alphabet import MASK_BIT
 from dnalm.sequence.splits import split_intervals
 
 CAUSAL, TWO_SIDED = "bits_per_base", "bits_per_base_two_sided"
-
-
-def strata_of(genome, labels: GeneLabels, features: pd.DataFrame, leakage: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Bool masks over global positions: all, coding (and by codon position), intergenic, rna, repeat, unique.
-
-    Repeats are the held-out windows of the leakage audit that match the training blocks; unique is everything else.
-    A genome with lower-case letters has also soft_masked and not_soft_masked.
-    """
-    coding = labels.classes[:, 1:] > 0
-    known = labels.known
-    rna = np.zeros(len(genome.codes), dtype=bool)
-    for f in rna_genes(features).itertuples(index=False):
-        offset = genome.offset(f.contig)
-        rna[offset + f.start : offset + f.end] = True
-    strata = {"all": np.ones(len(rna), dtype=bool), "coding": coding.any(1) & known}
-    for position in range(3):
-        strata[f"codon_position_{position + 1}"] = (coding[:, position] | coding[:, position + 3]) & known
-    repeat = np.zeros(len(rna), dtype=bool)
-    for w in genome.rows(leakage[leakage["matched"] > 0]).itertuples(index=False):
-        offset = genome.offset(w.contig)
-        repeat[offset + w.start : offset + w.end] = True
-    soft = (np.asarray(genome.codes) & MASK_BIT) > 0
-    if soft.any():
-        strata |= {"soft_masked": soft, "not_soft_masked": ~soft}
-    return strata | {"intergenic": ~coding.any(1) & known & ~rna, "rna": rna, "repeat": repeat, "unique": ~repeat}
 
 
 def method_bits(paths: dict[str, str]) -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
@@ -67,7 +39,7 @@ def method_bits(paths: dict[str, str]) -> tuple[np.ndarray, dict[tuple[str, str]
 
 
 def evaluate_language(
-    genome, splits, labels, features, leakage, paths, settings: dict, seed: int, common: dict, seeds: dict | None = None
+    genome, splits, features, leakage, paths, settings: dict, seed: int, common: dict, seeds: dict | None = None
 ):
     """Rows of metrics and comparisons of the pretrain stage, for every dataset.
 
@@ -85,17 +57,17 @@ def evaluate_language(
     """
     intervals, bits = method_bits(paths)
     single = _by_seed(seed, seeds or {}, bits, intervals)
-    position = np.concatenate([np.arange(a, b) for a, b in intervals])
-    strata = strata_of(genome, labels, features, leakage)
+    scored = ScoredBases(genome, intervals)
+    strata = strata_of(scored, features, leakage)
     metrics, comparisons = [], []
     for (dataset, mine), split in itertools.product(datasets(genome, splits), ("validation", "test")):
         units = units_of(split_intervals(genome, mine, split), settings["unit"])
-        slot = _unit_of(position, units)
+        slot = _unit_of(scored.position, units)
         if not (slot >= 0).any():
             continue  # a final training scores the test blocks alone, and not every genome has blocks of both
         weights = draws_of(len(units), settings["bootstrap"], seed)
         for stratum, mask in strata.items():
-            use = (slot >= 0) & mask[position]
+            use = (slot >= 0) & mask
             sums = {key: _sums(values, use, slot, len(units)) for key, values in bits.items()}
             where = {"dataset": dataset, "split": split, "stratum": stratum}
             for (method, metric), unit_sums in sums.items():

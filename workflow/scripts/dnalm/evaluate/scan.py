@@ -1,10 +1,10 @@
 """How many planted changes a scan brings up, of which kind, and at how many false flags.
 
 Positives are the places of planted changes, each with the highest score within `NEAR` bases. They are compared with one
-of two things. AUROC takes their controls, one place each that nothing was done to; changes without a control are
-left out. Average precision and recall take all of the sample: every peak further than `AWAY` from any planted change is
-a false one. Recall is the share of changes above the score that lets ``budget`` false flags per million bases through;
-where many places have the score at which the budget ends, they are taken in part.
+of two things. AUROC takes their controls, one place each that nothing was done to. Average precision and recall take
+all of the sample: every peak further than `AWAY` from any planted change is a false one. Recall is the share of changes
+above the score that lets ``budget`` false flags per million bases through; where many places have the score at which
+the budget ends, they are taken in part.
 
 ``error_over_real`` has wrong bases as positives and real differences as negatives: the question of a variant caller.
 """

@@ -8,6 +8,7 @@ Left out: start and stop codons, codons with an N, codons that are a stop inside
 coding sequence, where one change has two consequences.
 """
 
+import itertools
 import logging
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 
 from dnalm.annotation.labels import genome_cds, whole_genes
 from dnalm.evaluate.datasets import datasets
-from dnalm.evaluate.intervals import draws_of, units_of
+from dnalm.evaluate.intervals import bootstrap, draws_of, ratio, units_of
 from dnalm.evaluate.ranking import Auroc, difference, interval
 from dnalm.sequence.genetic_code import genetic_code
 from dnalm.sequence.splits import blocks_of, place_in, split_intervals
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 #: What a substitution does; the number is the place in this list.
 CONSEQUENCES = ("synonymous", "missense", "stop_gained")
 SYNONYMOUS, MISSENSE, STOP_GAINED = range(3)
+#: Methods whose scores are log-likelihood ratios turned round, in nats.
+RATIOS = ("dnalm", "markov_mixture", "flank_counts")
 #: Columns of the table of substitutions.
 COLUMNS = {
     "position": np.int64, "ref": np.int8, "alt": np.int8, "gene": np.int32, "codon_position": np.int8,
@@ -134,8 +137,8 @@ def evaluate_saturation(genome, features, splits, scores, settings: dict, seed: 
     common : dict
         study and splits_sha256 of the metrics contract.
     frameshifts : callable, optional
-        Takes the same table and gives changes of one base in length inside of its genes and silent substitutions,
-        scored in one way: {method: (position (m,), score (m,), bool (m,) whether the frame shifts)}.
+        Takes the same table and gives deletions inside of its genes and what they are compared with, scored in one way:
+        {stratum: {method: (position (m,), score (m,), bool (m,) whether the frame shifts)}}.
     """
     metrics, comparisons = [], []
     for dataset, mine in datasets(genome, splits):
@@ -146,12 +149,28 @@ def evaluate_saturation(genome, features, splits, scores, settings: dict, seed: 
             table = saturation(genome, features, blocks)
             units = units_of(split_intervals(genome, mine, split), settings["unit"])
             where = {"stage": "variants", **common, "dataset": dataset, "split": split}
-            statistics = _statistics(table, scores(table), units)
+            found, weights = scores(table), draws_of(len(units), settings["bootstrap"], seed)
+            statistics = _statistics(table, found, units)
             if frameshifts is not None:
-                statistics["frameshift"] = _frameshift(frameshifts(table), units)
-            rows = _rows(statistics, draws_of(len(units), settings["bootstrap"], seed), where, seed, settings["unit"])
-            metrics, comparisons = metrics + rows[0], comparisons + rows[1]
+                statistics |= {name: _frameshift(shifts, units) for name, shifts in frameshifts(table).items()}
+            rows = _rows(statistics, weights, where, seed, settings["unit"])
+            profile = _profile(table, found, units, weights)
+            metrics += rows[0] + [{**where, **row, "seed": seed} for row in profile]
+            comparisons += rows[1]
     return metrics, comparisons
+
+
+def _profile(table: pd.DataFrame, scores: dict, units: np.ndarray, weights: np.ndarray) -> list[dict]:
+    """Mean log-likelihood ratio of all substitutions at each position of a codon, of the methods that are ratios."""
+    unit, rows = unit_at(table["position"].to_numpy(), units), []
+    for place, method in itertools.product(range(3), [method for method in RATIOS if method in scores]):
+        value = -scores[method]
+        use = (table["codon_position"].to_numpy() == place) & ~np.isnan(value)
+        sums = [np.bincount(unit[use], weights=w, minlength=len(units)) for w in (value[use], np.ones(use.sum()))]
+        mean, low, high = bootstrap(ratio, np.stack(sums, axis=1), weights)
+        row = {"stratum": f"codon_position_{place + 1}", "method": method, "metric": "mean_ratio"}
+        rows.append({**row, "value": mean, "ci_low": low, "ci_high": high, "n": int(use.sum())})
+    return rows
 
 
 def _statistics(table: pd.DataFrame, scores: dict, units: np.ndarray) -> dict:
@@ -167,7 +186,7 @@ def _statistics(table: pd.DataFrame, scores: dict, units: np.ndarray) -> dict:
 
 
 def _frameshift(shifts: dict, units: np.ndarray) -> dict:
-    """The same for changes of one base in length against silent changes, of methods that score both."""
+    """The same for deletions that shift the frame, of methods that score both sides."""
     return {
         method: (Auroc(score, shifted, unit_at(place, units), len(units)), len(score))
         for method, (place, score, shifted) in shifts.items()

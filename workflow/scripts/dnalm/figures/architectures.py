@@ -17,12 +17,8 @@ from dnalm.figures.style import (
     PAGE,
     QUIET,
     SMALL,
-    in_order,
     in_style,
     line_label,
-    method_colour,
-    method_label,
-    method_marker,
     new_figure,
     over_seeds,
     panel_letter,
@@ -31,6 +27,7 @@ from dnalm.figures.style import (
     spread,
     with_interval,
 )
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 
 AXES = {
     "bits_per_base_two_sided": ("Two-sided: each base from all others", "flank_counts"),

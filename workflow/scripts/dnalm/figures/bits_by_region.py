@@ -4,21 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from dnalm.figures.style import (
-    FAINT,
-    PAGE,
-    QUIET,
-    SMALL,
-    STRATUM_LABELS,
-    in_style,
-    method_colour,
-    method_label,
-    method_marker,
-    new_figure,
-    over_seeds,
-    panel_letter,
-    pick,
-)
+from dnalm.figures.style import FAINT, PAGE, SMALL, in_style, new_figure, over_seeds, panel_letter, pick
+from dnalm.figures.vocabulary import STRATUM_LABELS, method_colour, method_label, method_marker
 
 STRATA = ["all", "unique", "coding", "codon_position_1", "codon_position_2", "codon_position_3", "intergenic", "rna"]
 PANELS = {
@@ -39,31 +26,34 @@ def draw_bits_by_region(metrics: pd.DataFrame):
     Parameters
     ----------
     metrics : DataFrame
-        Metrics of the pretrain stage; a stratum without bases (NaN) stays empty and is called so.
+        Metrics of the pretrain stage; a stratum without bases (NaN) is left out.
 
     Returns
     -------
     (Figure, DataFrame, str)
         The table holds the drawn rows of ``metrics``.
     """
-    figure = new_figure(PAGE, 2.9)
+    metrics = pick(over_seeds(metrics), split="test", stratum=STRATA).dropna(subset="value")
+    there = [stratum for stratum in STRATA if (metrics["stratum"] == stratum).any()] or ["all"]
     # RNA genes have copies elsewhere in the genome: their bits are of another order and get an axis of their own.
-    grid = figure.subplots(2, 2, sharey="row", height_ratios=[len(STRATA) - 1, 1.15])
+    levels = [level for level in ([s for s in there if s != "rna"], [s for s in there if s == "rna"]) if level]
+    figure = new_figure(PAGE, 1 + 0.24 * len(there))
+    grid = figure.subplots(len(levels), 2, sharey="row", squeeze=False, height_ratios=[len(s) + 0.15 for s in levels])
     tables = []
     for side, (letter, (metric, (title, methods))) in enumerate(zip("ab", PANELS.items(), strict=True)):
-        rows = pick(over_seeds(metrics), split="test", metric=metric, method=methods, stratum=STRATA)[COLUMNS]
+        rows = pick(metrics, metric=metric, method=methods)[COLUMNS]
         methods = [method for method in methods if method in set(rows["method"])]
         rows = rows.sort_values("stratum", key=lambda c: c.map(STRATA.index), kind="stable")
-        _panel(grid[0, side], rows, methods, STRATA[:-1])
-        _panel(grid[1, side], rows, methods, STRATA[-1:])
+        for ax, strata in zip(grid[:, side], levels, strict=True):
+            _panel(ax, rows, methods, strata)
         grid[0, side].set_title(title)
-        grid[1, side].set_xlabel("Test bits per base (fewer is better)")
+        grid[-1, side].set_xlabel("Test bits per base (fewer is better)")
         _key(grid[0, side], methods)
         panel_letter(grid[0, side], letter)
         tables.append(rows)
     table = pd.concat(tables, ignore_index=True)
     counts = table.groupby("stratum")["n"].max()
-    for ax, strata in zip(grid[:, 0], (STRATA[:-1], STRATA[-1:]), strict=True):
+    for ax, strata in zip(grid[:, 0], levels, strict=True):
         ax.set_yticks(range(len(strata)), [f"{STRATUM_LABELS[s]}\n{counts.get(s, 0):,} bases" for s in strata])
         ax.set_ylim(len(strata) - 0.5, -0.5)
     return figure, table, _alt(table)
@@ -79,12 +69,6 @@ def _panel(ax, rows: pd.DataFrame, methods: list[str], strata: list[str]) -> Non
         ax.hlines(at, mine["ci_low"], mine["ci_high"], color=colour, linewidth=1)
         ax.plot(mine["value"], at, method_marker(method), color=colour, markersize=3.5)
     _limits(ax, rows)
-    for place, stratum in enumerate(strata):
-        if not pick(rows, stratum=stratum)["value"].notna().any():
-            ax.annotate(
-                "no such bases", (0.5, place), xycoords=("axes fraction", "data"), ha="center", va="center",
-                color=QUIET, fontsize=SMALL,
-            )  # fmt: skip
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
 

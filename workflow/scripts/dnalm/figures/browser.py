@@ -10,20 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from dnalm.annotation.features import rna_genes
 from dnalm.annotation.labels import genome_cds, whole_genes
 from dnalm.evaluate.genes import keys
-from dnalm.figures.style import (
-    FAINT,
-    INK,
-    PAGE,
-    QUIET,
-    SMALL,
-    in_style,
-    method_colour,
-    method_label,
-    new_figure,
-    over_seeds,
-    panel_letter,
-    pick,
-)
+from dnalm.figures.style import FAINT, INK, PAGE, QUIET, SMALL, in_style, new_figure, over_seeds, panel_letter, pick
+from dnalm.figures.vocabulary import method_colour, method_label
 from dnalm.sequence.splits import blocks_of
 
 #: Bases of the view, and how far apart the windows lie that it is chosen from.

@@ -6,20 +6,8 @@ from scipy.stats import binomtest
 
 from dnalm.evaluate.bases import BINS, coding_probability, reliability
 from dnalm.evaluate.genes import GeneTruth
-from dnalm.figures.style import (
-    FAINT,
-    PAGE,
-    dot_plot,
-    in_order,
-    in_style,
-    method_colour,
-    method_label,
-    method_marker,
-    new_figure,
-    panel_letter,
-    pick,
-    with_interval,
-)
+from dnalm.figures.style import FAINT, PAGE, dot_plot, in_style, new_figure, panel_letter, pick, with_interval
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 from dnalm.sequence.splits import blocks_of, split_intervals
 
 SCORES = ["brier", "ece"]

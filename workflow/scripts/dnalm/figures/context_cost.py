@@ -4,20 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from dnalm.figures.style import (
-    FAINT,
-    PAGE,
-    in_order,
-    in_style,
-    line_label,
-    method_colour,
-    method_label,
-    method_marker,
-    new_figure,
-    panel_letter,
-    short_number,
-    spread,
-)
+from dnalm.figures.style import FAINT, PAGE, in_style, line_label, new_figure, panel_letter, short_number, spread
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 
 #: Column of context.tsv: factor to the unit drawn, and the name of the axis.
 PANELS = {

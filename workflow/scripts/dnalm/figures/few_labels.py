@@ -8,12 +8,8 @@ from dnalm.evaluate.few_labels import UNLABELLED, stratum_of
 from dnalm.figures.style import (
     PAGE,
     SMALL,
-    in_order,
     in_style,
     line_label,
-    method_colour,
-    method_label,
-    method_marker,
     new_figure,
     over_seeds,
     panel_letter,
@@ -21,6 +17,7 @@ from dnalm.figures.style import (
     spread,
     with_interval,
 )
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 
 PANELS = {"gene_f1_3prime": "Right stop codon", "gene_f1_exact": "Both ends right"}
 COLUMNS = ["metric", "method", "genes", "labelled_genes", "seed", "value", "ci_low", "ci_high"]

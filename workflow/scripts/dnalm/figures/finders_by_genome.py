@@ -4,21 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from dnalm.figures.style import (
-    FAINT,
-    INK,
-    PAGE,
-    SMALL,
-    in_order,
-    in_style,
-    method_colour,
-    method_label,
-    method_marker,
-    new_figure,
-    panel_letter,
-    pick,
-    with_interval,
-)
+from dnalm.figures.style import FAINT, INK, PAGE, SMALL, in_style, new_figure, panel_letter, pick, with_interval
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 
 METRICS = {"gene_f1_3prime": "F1 at the 3' end", "gene_f1_exact": "F1, both ends right"}
 RIVAL, MEAN = "pyrodigal_single", "mean_of_genomes"

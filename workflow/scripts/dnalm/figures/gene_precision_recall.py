@@ -11,16 +11,13 @@ from dnalm.figures.style import (
     QUIET,
     SMALL,
     dot_plot,
-    in_order,
     in_style,
-    method_colour,
-    method_label,
-    method_marker,
     new_figure,
     panel_letter,
     pick,
     with_interval,
 )
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 from dnalm.sequence.splits import blocks_of
 
 #: Methods whose scores give a curve, and those that are one point.

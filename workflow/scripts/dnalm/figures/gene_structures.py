@@ -4,21 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from dnalm.figures.style import (
-    FAINT,
-    PAGE,
-    QUIET,
-    SMALL,
-    in_order,
-    in_style,
-    method_colour,
-    method_label,
-    method_marker,
-    new_figure,
-    panel_letter,
-    pick,
-    with_interval,
-)
+from dnalm.figures.style import FAINT, PAGE, QUIET, SMALL, in_style, new_figure, panel_letter, pick, with_interval
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 
 LEVELS = {"base": "Coding bases", "exon": "Exons, both ends", "gene": "Genes, all exons"}
 SCORES = {"sensitivity": "Sensitivity", "precision": "Precision", "f1": "F1"}

@@ -5,22 +5,8 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from dnalm.evaluate.bases import BINS, reliability
-from dnalm.figures.style import (
-    FAINT,
-    INK,
-    PAGE,
-    SMALL,
-    STRATUM_LABELS,
-    in_order,
-    in_style,
-    method_colour,
-    method_label,
-    method_marker,
-    new_figure,
-    panel_letter,
-    pick,
-    with_interval,
-)
+from dnalm.figures.style import FAINT, INK, PAGE, SMALL, in_style, new_figure, panel_letter, pick, with_interval
+from dnalm.figures.vocabulary import STRATUM_LABELS, in_order, method_colour, method_label, method_marker
 
 OURS, WITHOUT = "dnalm_labelled", "dnalm_labelled_no_conservation"
 #: What is drawn beside ours, at most `MOST` of them, as far as it is there for every variant.
@@ -155,9 +141,11 @@ def _stratum_name(stratum: str) -> str:
 
 def _map(ax, table: pd.DataFrame) -> pd.DataFrame:
     """Predictions along the genome; long stretches without variants are cut out."""
-    ordered = table.sort_values("position", kind="stable")
+    contig = pd.factorize(table["contig"])[0]
+    ordered = table.iloc[np.lexsort((table["position"], contig))]
     place, label = ordered["position"].to_numpy(), ordered["label"].to_numpy(bool)
     steps = np.diff(place, prepend=place[:1])
+    steps[np.diff(np.sort(contig), prepend=0) > 0] = CUT + 1  # from one contig to the next
     x = np.cumsum(np.where(steps > CUT, CUT // 3, steps))
     edges = x[steps > CUT]
     for edge in edges if len(edges) <= MOST_EDGES else ():

@@ -7,18 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from dnalm.figures.style import (
-    COLUMN,
-    PAGE,
-    in_style,
-    line_label,
-    method_colour,
-    method_label,
-    new_figure,
-    panel_letter,
-    pick,
-    spread,
-)
+from dnalm.figures.style import COLUMN, PAGE, in_style, line_label, new_figure, panel_letter, pick, spread
+from dnalm.figures.vocabulary import method_colour, method_label
 
 TOKENS = "bits_per_token"
 PANELS = {

@@ -5,18 +5,8 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from dnalm.evaluate.scan import AWAY, recall_curve
-from dnalm.figures.style import (
-    FAINT,
-    INK,
-    PAGE,
-    SMALL,
-    in_order,
-    in_style,
-    method_colour,
-    method_label,
-    new_figure,
-    panel_letter,
-)
+from dnalm.figures.style import FAINT, INK, PAGE, SMALL, in_style, new_figure, panel_letter
+from dnalm.figures.vocabulary import in_order, method_colour, method_label
 from dnalm.variants.planted import REAL
 from dnalm.variants.rankings import distance
 from dnalm.variants.repairs import NAMES, NEAR

@@ -6,17 +6,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dnalm.annotation.features import rna_genes
-from dnalm.figures.style import (
-    FAINT,
-    INK,
-    PAGE,
-    QUIET,
-    SMALL,
-    SPLIT_COLOURS,
-    in_style,
-    new_figure,
-    panel_letter,
-)
+from dnalm.figures.style import FAINT, INK, PAGE, QUIET, SMALL, in_style, new_figure, panel_letter
+from dnalm.figures.vocabulary import SPLIT_COLOURS
 
 #: Contigs that get a track of their own, the longest first.
 MAX_TRACKS = 8

@@ -3,18 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from dnalm.figures.style import (
-    FAINT,
-    PAGE,
-    SMALL,
-    in_order,
-    in_style,
-    method_colour,
-    method_label,
-    method_marker,
-    new_figure,
-    panel_letter,
-)
+from dnalm.figures.style import FAINT, PAGE, SMALL, in_style, new_figure, panel_letter
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 
 #: Measures that are drawn, and what they are called.
 MEASURES = {

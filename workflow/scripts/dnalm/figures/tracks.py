@@ -5,20 +5,8 @@ import pandas as pd
 
 from dnalm.annotation.track_labels import TrackLabels
 from dnalm.evaluate.tracks import bins_of
-from dnalm.figures.style import (
-    COLUMN,
-    FAINT,
-    PAGE,
-    SMALL,
-    in_order,
-    in_style,
-    method_colour,
-    method_label,
-    method_marker,
-    new_figure,
-    pick,
-    with_interval,
-)
+from dnalm.figures.style import COLUMN, FAINT, PAGE, SMALL, in_style, new_figure, pick, with_interval
+from dnalm.figures.vocabulary import in_order, method_colour, method_label, method_marker
 from dnalm.sequence.splits import split_intervals
 from dnalm.tasks.track_calls import cut_out
 

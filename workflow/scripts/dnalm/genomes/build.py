@@ -16,11 +16,13 @@ from dnalm.contigs.facts import ContigFacts
 from dnalm.contigs.genetic_codes import contig_codes
 from dnalm.contigs.names import read_aliases
 from dnalm.contigs.selection import Selection
+from dnalm.contigs.unsaid_codes import UnsaidCodes, unsaid_codes
 from dnalm.errors import InputError
 from dnalm.genomes.sequence_files import Sequence, write_sequence
 from dnalm.genomes.sequence_readers import FastaFile, Gff3WithFasta, open_sequence
 from dnalm.io.fetch import LocalGenome
 from dnalm.io.pieces import chosen, cut_region, measured
+from dnalm.io.remote import shown
 from dnalm.io.tables import atomic_folder, write_json, write_parquet
 
 log = logging.getLogger(__name__)
@@ -44,23 +46,25 @@ def build_genome(name: str, files: LocalGenome, source: dict, folder) -> dict:
         sequence = write_sequence(_cut(pieces, source.get("region")), draft)
         facts.check(lengths)
         kept = list(sequence.contigs["contig"])
-        features, circular = _annotated(files, reader, annotation, facts, lengths, source)
+        features, circular = _annotated(files, reader, annotation, facts, lengths, kept, source)
         features = sorted_features(_on(features, kept, source.get("region")))
         roles = {contig: facts.roles[contig] for contig in kept}
-        code, codes = contig_codes(roles, features, source, files.provenance.get("genetic_code") or 11)
+        code, codes = contig_codes(roles, features, source, _unsaid(files, reader, annotation, features, source))
         table = sequence.contigs.assign(
             circular=sequence.contigs["contig"].isin(circular).to_numpy(), genetic_code=[codes[c] for c in kept],
             role=[roles[c].role for c in kept], organelle=[roles[c].organelle for c in kept], genome=name,
         )  # fmt: skip
         card = _write_annotation(name, files, sequence, table, features, code, draft)
+        card["annotated"] = reader.annotated or annotation is not None
+        write_json(card, draft / "genome.json")
         left = {"left_out": selection.record} if selection.record else {}
-        write_json({**files.provenance, "requested": source, **left}, draft / "provenance.json")
+        write_json({**files.provenance, "requested": shown(source), **left}, draft / "provenance.json")
     log.info("%s: %d bases, %d CDS, genetic code %d", name, card["bases"], card["cds"]["total"], code)
     return card
 
 
 def _write_annotation(name, files, sequence: Sequence, table, features, code: int, folder: Path) -> dict:
-    """All files of a genome directory that say what the sequence is; returns the data card."""
+    """All files of a genome directory that say what the sequence is, but for the data card, which is returned."""
     lengths = dict(zip(table["contig"], table["length"].tolist(), strict=True))
     cds = coding_sequences(features, lengths, set(table.loc[table["circular"], "contig"]))
     codes = np.load(folder / "codes.npy", mmap_mode="r")
@@ -78,7 +82,6 @@ def _write_annotation(name, files, sequence: Sequence, table, features, code: in
         "introns": introns,
         "contigs": table.drop(columns=["offset", "genome"]).to_dict("records"),
     }  # fmt: skip
-    write_json(card, folder / "genome.json")
     return card
 
 
@@ -91,12 +94,22 @@ def _opened(files: LocalGenome) -> tuple[FastaFile, AnnotationFile | None]:
     return reader, AnnotationFile(path) if path else None
 
 
+def _unsaid(files: LocalGenome, reader, annotation, features: pd.DataFrame, source: dict) -> UnsaidCodes:
+    """Genetic codes for where no coding sequence names one."""
+    if known := files.provenance.get("genetic_code"):
+        return UnsaidCodes(known, None, "the genome's record")
+    insdc = reader.annotated or (annotation is not None and annotation.insdc)
+    insdc = insdc and bool((features["type"] == "CDS").any())
+    said = [*reader.facts.values(), *(mark.said for mark in (annotation.landmarks.values() if annotation else ()))]
+    return unsaid_codes(source, (facts.get("lineage", "") for facts in said), insdc)
+
+
 def _cut(pieces, region: dict | None):
     """The pieces of a region, if one is asked for."""
     return cut_region(pieces, region.get("contig"), region["start"], region["end"]) if region else pieces
 
 
-def _annotated(files: LocalGenome, reader, annotation, facts, lengths: dict[str, int], source: dict):
+def _annotated(files: LocalGenome, reader, annotation, facts, lengths: dict[str, int], kept: list[str], source: dict):
     """Features on all contigs of the file, and the names of the circular ones.
 
     ``lengths`` are those of all contigs, also of those left out, which is what an annotation speaks of.
@@ -104,7 +117,7 @@ def _annotated(files: LocalGenome, reader, annotation, facts, lengths: dict[str,
     circular, given = reader.circular, source.get("circular")
     if annotation:
         aliases = read_aliases(files.aliases, lengths) if files.aliases else None
-        features = annotation.rows(lengths, aliases, facts.entries, given)
+        features = annotation.rows(lengths, aliases, facts.entries, given, kept)
         circular = annotation.circular
         facts.learn(annotation.names)
     else:

@@ -7,8 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dnalm.errors import InputError
-from dnalm.io.provenance import ROOT, sha256_of
-from dnalm.io.remote import data_folders, in_data, is_remote, is_url, kind_of, local_files, wanted
+from dnalm.io.provenance import ROOT, digest_of, sha256_of
+from dnalm.io.remote import (
+    data_folders,
+    in_data,
+    is_remote,
+    is_url,
+    kind_of,
+    local_files,
+    matching,
+    wanted,
+    without_secrets,
+)
 
 EMBEDDED = ROOT / "resources" / "genomes"
 #: What provenance.json keeps of download.json.
@@ -78,7 +88,7 @@ def _offline(source: dict) -> LocalGenome:
         facts = {"kind": kind, "name": name, **({"accession": source["ncbi"]} if kind == "ncbi" else {})}
         return _local(found["sequence"], found.get("annotation"), source, facts, found.get("report"))
     names = wanted(source)
-    files = [group[0] for group in (names.sequence, names.annotation) if group and not any(map(in_data, group))]
+    files = [group[0] for group in (names.sequence, names.annotation) if group and not any(map(matching, group))]
     told = os.pathsep.join(map(str, data_folders()))
     where = f"a folder of DNALM_DATA ({told})" if told else "a folder named by DNALM_DATA"
     places = {"ncbi": "NCBI", "ensembl": "Ensembl", "ucsc": "UCSC", "url": "there"}
@@ -96,12 +106,12 @@ def _name_of(source: dict) -> str:
     kind = kind_of(source)
     if kind == "ensembl":
         return f"{source['ensembl']['species']}, release {source['ensembl']['release']}"
-    return source["ucsc"]["assembly"] if kind == "ucsc" else source[kind]
+    return source["ucsc"]["assembly"] if kind == "ucsc" else without_secrets(source[kind])
 
 
 def _downloaded(source: dict, folder: Path) -> LocalGenome:
     """What the rule ``download`` has brought, verified by the checksums of its record."""
-    record = json.loads((folder / "download.json").read_text())
+    record = _record_of(folder)
     files = {file["role"]: file for file in record["files"]}
     facts = {key: record[key] for key in DOWNLOAD_FACTS if record.get(key)}
     facts |= {
@@ -121,7 +131,20 @@ def _downloaded(source: dict, folder: Path) -> LocalGenome:
     expected = {"sha256": files["sequence"]["sha256"]}
     if "annotation" in files:
         expected["annotation_sha256"] = files["annotation"]["sha256"]
-    return _local(paths["sequence"], paths.get("annotation"), {**source, **expected}, facts, paths.get("report"))
+    asked = {**source, **expected, "md5": None}
+    return _local(paths["sequence"], paths.get("annotation"), asked, facts, paths.get("report"))
+
+
+def _record_of(folder: Path) -> dict:
+    """What download.json of a folder says."""
+    try:
+        record = json.loads((folder / "download.json").read_text())
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict) or not record.get("files"):
+        raise InputError("this record of a download is missing or damaged", str(folder / "download.json"),
+                         "Delete the folder, and it is downloaded again")  # fmt: skip
+    return record
 
 
 def find_file(path: str, key: str) -> Path:
@@ -140,7 +163,7 @@ def find_file(path: str, key: str) -> Path:
 
 def downloaded_file(folder) -> Path:
     """The file that a rule downloaded into a folder of its own."""
-    record = json.loads((Path(folder) / "download.json").read_text())
+    record = _record_of(Path(folder))
     return Path(folder) / record["files"][0]["name"]
 
 
@@ -153,10 +176,12 @@ def _existing(path, key: str) -> Path:
 def _local(
     sequence: Path, annotation: Path | None, source: dict, facts: dict, report: Path | None = None
 ) -> LocalGenome:
-    digest = _checked_sha256(sequence, source.get("sha256"))
+    digest = _checked(sequence, source.get("sha256"))
+    if source.get("md5"):
+        _checked(sequence, source["md5"], "md5")
     record = {**facts, "file": sequence.name, "bytes": sequence.stat().st_size, "sha256": digest}
     if annotation:
-        digest = _checked_sha256(annotation, source.get("annotation_sha256"))
+        digest = _checked(annotation, source.get("annotation_sha256"))
         record |= {"annotation": annotation.name, "annotation_sha256": digest}
     aliases = _existing(source["aliases"], "genomes: aliases") if source.get("aliases") else None
     if aliases:
@@ -168,11 +193,11 @@ def _local(
     return LocalGenome(sequence, annotation, record, aliases, report)
 
 
-def _checked_sha256(path: Path, expected: str | None) -> str:
-    digest = sha256_of(path)
+def _checked(path: Path, expected: str | None, kind: str = "sha256") -> str:
+    digest = digest_of(path, kind)
     if expected and expected != digest:
         raise InputError(
-            f"sha256 is {digest}, expected {expected}",
+            f"{kind} is {digest}, expected {expected}",
             str(path),
             "The file is damaged or another release: fetch it again or correct the checksum",
         )

@@ -16,7 +16,12 @@ ROOT = Path(dnalm.__file__).resolve().parents[3]
 
 def sha256_of(path) -> str:
     """SHA-256 of a file, hex."""
-    digest = hashlib.sha256()
+    return digest_of(path, "sha256")
+
+
+def digest_of(path, kind: str) -> str:
+    """Digest of a file by a method of `hashlib`, hex."""
+    digest = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

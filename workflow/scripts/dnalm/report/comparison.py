@@ -4,7 +4,7 @@ from math import isfinite, nan
 
 import pandas as pd
 
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report.glossary import VERDICTS, in_text
 from dnalm.report.numbers import (
     MISSING,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from dnalm.evaluate.few_labels import COMPARED, UNLABELLED, stratum_of
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report.glossary import METHOD_NOTES, VERDICTS, in_text, metric_label
 from dnalm.report.numbers import MISSING, count, metric_interval, metric_value, number, with_interval
 from dnalm.report.results import Estimate, Stage, verdict

@@ -2,7 +2,7 @@
 
 import os
 
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report import summary
 from dnalm.report.glossary import VERDICTS, metric_label
 from dnalm.report.inputs import Inputs
@@ -12,6 +12,7 @@ from dnalm.report.tables import Cell, Column, Table
 
 #: Contigs that are listed one by one; a draft genome may have thousands. Genomes that are named at the top.
 MOST_CONTIGS, MOST_NAMES = 20, 5
+NO_ANNOTATION = "no annotation"
 
 
 def front(inputs: Inputs) -> dict:
@@ -99,7 +100,7 @@ def _all_genomes(inputs: Inputs) -> Table:
                 *(Cell(percent(share), order=float(share)) for share in shares),
                 Cell(percent(card["gc"], 1), order=card["gc"]),
                 Cell(str(card["genetic_code"]), order=card["genetic_code"]),
-                Cell(f"{card['cds']['total']:,}", order=card["cds"]["total"]),
+                Cell(f"{card['cds']['total']:,}" if _annotated(card) else NO_ANNOTATION, order=card["cds"]["total"]),
             ]
         )
     heads = ("Bases", "Training", "Validation", "Test", "GC", "Genetic code", "CDS")
@@ -111,6 +112,7 @@ def _facts(card: dict, source: dict) -> list[tuple[str, str]]:
     """Data card of one genome and where it comes from."""
     cds, contigs = card.get("cds", {}), card["contigs"]
     region = source.get("region")
+    nothing = "none" if _annotated(card) else NO_ANNOTATION
     facts = [
         ("Organism", source.get("organism")),
         ("Accession", source.get("accession")),
@@ -128,10 +130,15 @@ def _facts(card: dict, source: dict) -> list[tuple[str, str]]:
         ("N and IUPAC letters", f"{card['n']:,}"),
         ("Soft-masked", percent(card["soft_masked_share"], 1)),
         ("Genetic code", f"NCBI table {card['genetic_code']}"),
-        ("Features", ", ".join(f"{n:,} {kind}" for kind, n in card.get("features", {}).items()) or "none"),
-        ("CDS", _cds(cds) if cds else None),
+        ("Features", ", ".join(f"{n:,} {kind}" for kind, n in card.get("features", {}).items()) or nothing),
+        ("CDS", _cds(cds) if cds and _annotated(card) else None),
     ]
     return [(k, v) for k, v in facts if v]
+
+
+def _annotated(card: dict) -> bool:
+    """Whether the genome came with an annotation, be it an empty one; cards of earlier versions do not say it."""
+    return card.get("annotated", bool(card.get("features")))
 
 
 def _span(region: dict) -> str:

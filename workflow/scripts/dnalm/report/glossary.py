@@ -1,6 +1,6 @@
 """What the words of the report mean: methods, verdicts, figures."""
 
-from dnalm.figures.style import METRIC_LABELS, STRATUM_LABELS, method_label
+from dnalm.figures.vocabulary import METRIC_LABELS, STRATUM_LABELS, method_label
 
 METHOD_NOTES = {
     "dnalm": "the model of this study: a network that reads from both sides, beside a memory of the training blocks",
@@ -52,7 +52,8 @@ METHOD_NOTES = {
     "pretraining go to more fine-tuning",
     "dnalm_scan": "the scan: what the screen finds is read again as a whole, with and without its repair",
     "dnalm_screen": "its first pass alone: what is expected from both sides, from the left and from the right",
-    "kmer_lookup": "no model: how many of the words of 21 bases over a place the training blocks do not have",
+    "kmer_lookup": "no model: how many of the words of 21 bases over a place the training blocks do not have, or "
+    "whether they lack the one in whose middle a substitution stands",
     "random": "chance: every base has a random score",
     "majority": "the share of coding (or labelled) bases in the training blocks, the same for every base",
     "kmer_logistic": "no network: logistic regression on the k-mers around a base, learned on the same blocks",

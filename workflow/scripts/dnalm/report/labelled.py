@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report.glossary import method_notes
 from dnalm.report.numbers import metric_interval, metric_value
 from dnalm.report.results import Estimate, Stage
@@ -97,6 +97,11 @@ def files(config: dict) -> list[tuple[str, str, str]]:
             (f"variants/labelled/{name}.metrics.tsv", f"All metrics of {name}", "TSV"),
             (f"variants/labelled/{name}.comparisons.tsv", f"All paired comparisons of {name}", "TSV"),
             (f"variants/labelled/{name}.left_out.tsv", f"Rows of {name} that were left out, with reasons", "TSV"),
-            (f"variants/labelled/{name}.model.json", f"Logistic regression of {name}, fitted to all groups", "JSON"),
+            (
+                f"variants/labelled/{name}.unlabelled.tsv.gz",
+                f"Predictions of {name} without a label",
+                "TSV",
+            ),
+            (f"variants/labelled/{name}.model.json", f"Scorer of {name}, fitted to all groups", "JSON"),
         ]
     return known

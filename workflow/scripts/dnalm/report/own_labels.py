@@ -1,6 +1,6 @@
 """The section of the report on labels of the user's own, and what it says in the summary."""
 
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report.genomes import each_genome
 from dnalm.report.glossary import method_notes, metric_label
 from dnalm.report.numbers import metric_interval, metric_value, percent

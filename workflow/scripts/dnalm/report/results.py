@@ -69,7 +69,7 @@ class Stage:
     def strata(self, metric: str) -> list[str]:
         """Strata with a test value of a metric, in the order of the table."""
         rows = self.table[(self.table["metric"] == metric) & (self.table["split"] == "test")]
-        return list(dict.fromkeys(rows["stratum"]))
+        return list(dict.fromkeys(rows.loc[rows["value"].notna(), "stratum"]))
 
     def by_seed(self, metric: str, method: str = "dnalm") -> dict[str, Estimate]:
         """Test values of the single seeds of a method over all bases."""

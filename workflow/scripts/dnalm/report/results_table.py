@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from dnalm.evaluate.datasets import single_genomes, whole_study
-from dnalm.figures.style import METHOD_LABELS
+from dnalm.figures.vocabulary import METHOD_LABELS
 from dnalm.io.tables import atomic_path
 
 BITS = {"bits_per_base": "one direction", "bits_per_base_two_sided": "both sides"}

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report import comparison, few_labels, genomes, labelled, own_labels, structures, summary, targets, variants
 from dnalm.report.figures import Drawing
 from dnalm.report.genomes import each_genome
@@ -191,6 +191,7 @@ def leakage(inputs: Inputs) -> dict | None:
         return None
     return {
         "text": _text(summary.leakage_sentences(inputs.leakage)), "final": is_final(inputs),
+        "search": _text(summary.search_sentences(inputs.leakage)),
         "tables": [leakage_table(inputs.leakage), splits_table(inputs.splits, inputs.windows, is_final(inputs))],
         "figures": _figures(inputs, "splits_and_leakage"),
     }  # fmt: skip

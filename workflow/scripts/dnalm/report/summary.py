@@ -10,6 +10,7 @@ import pandas as pd
 from dnalm.report.glossary import VERDICTS, in_text, stratum_in_text
 from dnalm.report.numbers import count, metric_value, percent, with_interval
 from dnalm.report.results import Estimate, Stage, gene_counts, verdict
+from dnalm.sequence.leakage import ALL_SEEDS, MINIMAP2, NOT_THERE
 
 TWO_SIDED, CAUSAL = "bits_per_base_two_sided", "bits_per_base"
 #: Bits of a guess among four bases.
@@ -248,17 +249,44 @@ def closest_window(hits: pd.DataFrame) -> pd.Series:
     return hits.sort_values("matched", kind="stable").iloc[-1]
 
 
+def search_of(leakage: pd.DataFrame) -> str:
+    """What looked for matches (column ``search``); results of earlier versions have all been searched by 31-mers."""
+    return str(leakage["search"].iloc[0]) if "search" in leakage and len(leakage) else ALL_SEEDS
+
+
+def search_sentences(leakage: pd.DataFrame) -> list[str]:
+    """How the audit looks for matches, and what it can miss."""
+    search = search_of(leakage)
+    if search == MINIMAP2:
+        return [
+            "The audit aligns each held-out window with the training blocks by minimap2, with gaps, on both strands."
+        ]
+    sentences = [
+        "The audit looks for the longest match without gaps between each held-out window and the training blocks, on "
+        "both strands, from exact seeds of 31 bases."
+    ]
+    if not search.startswith(ALL_SEEDS):
+        kept = search.removesuffix(NOT_THERE)
+        sentences.append(f"Of the training blocks {kept} is kept, so that short and diverged matches can be missed.")
+    if search.endswith(NOT_THERE):
+        sentences.append("minimap2, which the study asks for, was not installed.")
+    return sentences
+
+
 def leakage_sentences(leakage: pd.DataFrame) -> list[str]:
     """How close the test set is to the training set, and what that means for the numbers."""
     test = leakage[leakage["split"] == "test"]
     hits, windows = test[test["kind"] != "none"], count(len(test), "test window")
+    every = search_of(leakage).startswith(ALL_SEEDS)
     if hits.empty:
-        return [f"None of the {windows} shares a stretch of 31 bases with the training blocks, on either strand."]
+        if every:
+            return [f"None of the {windows} shares a stretch of 31 bases with the training blocks, on either strand."]
+        return [f"No match with the training blocks was found for the {windows}, on either strand."]
     closest = closest_window(hits)
     kinds = listed([f"{n:,} {kind}" for kind, n in hits["kind"].value_counts(sort=False).sort_index().items()])
     sentences = [
-        f"{len(hits):,} of {windows} match the training blocks on 31 or more bases in a row ({kinds}); the closest has "
-        f"{percent(closest['share'])} of its bases covered at {percent(closest['identity'])} identity."
+        f"{len(hits):,} of {windows} match the training blocks{' on 31 or more bases in a row' * every} ({kinds}); "
+        f"the closest has {percent(closest['share'])} of its bases covered at {percent(closest['identity'])} identity."
     ]
     copied = hits[hits["matched"] >= COPIED * (hits["end"] - hits["start"])]
     if len(copied):

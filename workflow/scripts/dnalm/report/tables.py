@@ -6,7 +6,7 @@ from statistics import median
 
 import pandas as pd
 
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report.glossary import VERDICTS, metric_label, stratum_label
 from dnalm.report.numbers import (
     MISSING,

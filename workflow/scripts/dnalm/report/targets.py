@@ -1,6 +1,6 @@
 """What the report says of targets: genomes that genes were called in without anybody knowing the truth."""
 
-from dnalm.figures.style import in_order, method_label
+from dnalm.figures.vocabulary import in_order, method_label
 from dnalm.report.inputs import Inputs
 from dnalm.report.markup import inline
 from dnalm.report.numbers import MISSING, count, number, percent

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report.glossary import VERDICTS
 from dnalm.report.numbers import count, metric_interval, metric_value, percent
 from dnalm.report.results import Stage, gene_counts, verdict

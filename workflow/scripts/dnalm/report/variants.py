@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from dnalm.figures.style import method_label
+from dnalm.figures.vocabulary import method_label
 from dnalm.report import labelled, samples
 from dnalm.report.glossary import method_notes
 from dnalm.report.numbers import MISSING, count, metric_interval, metric_value, number
@@ -35,6 +35,11 @@ def section(inputs) -> dict | None:
         caption = "AUROC against silent changes, test blocks; 0.5 is chance, the highest is bold"
         places = [("auroc", stratum) for stratum in stage.strata("auroc")]
         tables.append(matrix("zero-shot", caption, stage, methods, places, ANNOTATED))
+        caption = (
+            "Mean log-likelihood ratio of all substitutions by position in the codon, in nats; lower is less expected"
+        )
+        places, ratios = [("mean_ratio", s) for s in stage.strata("mean_ratio")], stage.methods("mean_ratio")
+        tables.append(matrix("zero-shot-profile", caption, stage, ratios, places, tuple(ratios)))
         for stratum in stage.strata("auroc"):
             caption = (
                 f"{stratum.replace('_', ' ').capitalize()}: AUROC of {method_label('dnalm_frame')} minus each other"

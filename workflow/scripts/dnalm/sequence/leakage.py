@@ -18,9 +18,12 @@ from dnalm.sequence.splits import final_intervals, split_intervals
 log = logging.getLogger(__name__)
 SEED, DROP, MISMATCH, DIAGONALS, COPIES = 31, 20, 2, 20, 50
 MAX_SEEDS = 16_000_000
+#: Values of the column ``search`` of the leakage table: what looked for matches. The last stands behind what did so in
+#: place of a program that is not there.
+ALL_SEEDS, SOME_SEEDS, MINIMAP2, NOT_THERE = "31-mers", "every {}. 31-mer", "minimap2", ", minimap2 not installed"
 COLUMNS = [
     "genome", "contig", "start", "end", "split", "matched", "share", "identity", "hit_contig", "hit_start", "hit_end",
-    "hit_strand", "kind",
+    "hit_strand", "kind", "search",
 ]  # fmt: skip
 FOUND = ["matched", "aligned", "first", "last", "turned"]
 
@@ -176,12 +179,20 @@ class TrainingIndex:
 
 
 def find_seeds(genome, intervals, starts, ends) -> pd.DataFrame:
-    """Ungapped matches of windows of a genome with its training intervals, by `TrainingIndex.search`."""
+    """Ungapped matches of windows of a genome with its training intervals, by `TrainingIndex.search`.
+
+    A column ``search`` says what looked for them.
+    """
     index = TrainingIndex(genome, intervals)
     if index.step > 1:
         log.info("leakage: every %dth 31-mer of the training blocks; matches of %d bases are found by 95 in 100",
                  index.step, SEED + round(np.log(0.05) / np.log(1 - 1 / index.step)))  # fmt: skip
-    return index.search(starts, ends)
+    return searched_by(index.search(starts, ends), SOME_SEEDS.format(index.step) if index.step > 1 else ALL_SEEDS)
+
+
+def searched_by(found: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table of matches with a column ``search``."""
+    return found.assign(search=_chosen(np.zeros(len(found), dtype=np.int8), pd.Index([name])))
 
 
 def audit(
@@ -195,7 +206,7 @@ def audit(
     ``matched`` bases, ``share`` of the window that the match covers, ``identity`` inside it, where it is (a contig of
     ``genome``: of several genomes, ``genome:contig``), and ``kind``:
     the type of the RNA gene (of table ``rna``) that the window overlaps, else ``repeat`` if there is a match, else
-    ``none``.
+    ``none``; ``search`` is what looked for it.
     """
     training = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
     held_out = windows[windows["split"].isin(["test"] if final else ["validation", "test"])]
@@ -208,6 +219,7 @@ def audit(
         matched=found["matched"],
         share=found["aligned"] / (ends - starts),
         identity=found["matched"] / found["aligned"].clip(lower=1),
+        search=found["search"],
         **_places(genome, found),
     )
     return table.assign(kind=_kinds(table, contig, genome, rna))[COLUMNS]

@@ -220,12 +220,17 @@ def _joined(spans: np.ndarray, borders: np.ndarray) -> np.ndarray:
     return np.stack([spans[first, 0], spans[np.append(first[1:], len(spans))[: len(first)] - 1, 1]], axis=1)
 
 
-def split_labels(genome, splits: pd.DataFrame) -> np.ndarray:
-    """Number of the split (index into `SPLITS`) of every global position, int8."""
+def split_labels(genome, splits: pd.DataFrame, final: bool = False) -> np.ndarray:
+    """Number of the split (index into `SPLITS`) of every global position, int8.
+
+    With ``final`` all that the final training reads (`final_intervals`) is of the training part.
+    """
     labels = np.full(len(genome.codes), SPLITS.index("gap"), dtype=np.int8)
     for number, split in enumerate(SPLITS):
         for start, end in split_intervals(genome, splits, split):
             labels[start:end] = number
+    for start, end in final_intervals(genome, splits) if final else ():
+        labels[start:end] = SPLITS.index("train")
     return labels
 
 

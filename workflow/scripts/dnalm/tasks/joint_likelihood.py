@@ -6,6 +6,9 @@ strands. The flanks are the same bases on both sides of the comparison. Alleles 
 numbers of bases, each of which costs something even where nothing is wrong; that is taken out: every base that one
 allele has more is paid back at the mean cost per base of the reference window.
 
+Both windows are read as if the model's memory had never read the stretch of genome that they are from: else it would
+know the reference by heart, call a deletion impossible, and expect a tandem duplication word for word.
+
 A reference window is read once, however many alleles it is compared with. Few windows are read at once, all of one
 length if there are enough: small batches stay in the cache of a core and are read faster than large ones.
 """
@@ -17,7 +20,7 @@ from dnalm.io.fasta import Genome
 from dnalm.models.backbone import codes_tensor
 from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.alphabet import N, bases, encode
-from dnalm.sequence.batches import cut, with_allele
+from dnalm.sequence.batches import Batch, cut, with_allele
 
 #: Bases on each side of a variant that are read, and windows that are read at once.
 FLANK, BATCH = 256, 8
@@ -63,23 +66,27 @@ class JointLikelihood:
             some = order[first : first + BATCH]
             position, removed, behind = places[some].T
             whole = cut(self.genome, position - self.flank, 2 * self.flank + removed.max(), self.flank - behind)
-            windows = [self._window(whole, i, removed[i], alleles[n], size[some[-1]]) for i, n in enumerate(some)]
-            cost[some], count[some] = self._cost(*map(np.stack, zip(*windows, strict=True)))
+            windows = np.stack(
+                [self._window(whole, i, removed[i], alleles[n], size[some[-1]]) for i, n in enumerate(some)]
+            )
+            within = np.arange(whole.codes.shape[1]) < 2 * self.flank + removed[:, None]
+            cost[some], count[some] = self._cost(windows, whole.keep(within))
         return cost, count
 
-    def _window(self, whole, row: int, removed: int, allele, longest: int):
-        """One window and the place of its bases in the genome, padded; that of the reference without an ``allele``."""
-        text, place = with_allele(
-            whole, row, self.flank, removed, None if allele is None else bases(allele), self.flank
-        )
-        pad = (0, 2 * self.flank + longest - len(text))
-        return np.pad(text, pad, constant_values=N), np.pad(place, pad, constant_values=-1)
+    def _window(self, whole: Batch, row: int, removed: int, allele, longest: int) -> np.ndarray:
+        """Codes of one window, padded; those of the reference without an ``allele``."""
+        given = None if allele is None else bases(allele)
+        text, _ = with_allele(whole, row, self.flank, removed, given, self.flank)
+        return np.pad(text, (0, 2 * self.flank + longest - len(text)), constant_values=N)
 
     @torch.inference_mode()
-    def _cost(self, codes: np.ndarray, places: np.ndarray):
-        """Negative log-likelihood (windows,) in nats, mean of both strands, and the number of bases that it is of."""
+    def _cost(self, codes: np.ndarray, stretch: Batch):
+        """Negative log-likelihood (windows,) in nats, mean of both strands, and the number of bases that it is of.
+
+        What the memory has read of the stretch is not used.
+        """
         tensor = codes_tensor(codes, self.model.device)
-        features = self.model.memory.lookup(codes, (self.genome.digest, places), flanks=False)
+        features = self.model.memory.lookup(codes, flanks=False, without=stretch)
         both = self.model.one_sided(tensor, features)
         true = tensor.clamp(max=3).unsqueeze(2)
         both = (logp.gather(2, true).squeeze(2) for logp in both)

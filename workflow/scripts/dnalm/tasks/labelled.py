@@ -13,12 +13,14 @@ import pandas as pd
 from dnalm.contigs.names import read_aliases
 from dnalm.errors import InputError
 from dnalm.io.fetch import find_file
-from dnalm.variant_files.labelled import number_column, read_labelled
+from dnalm.tasks.labelled_groups import group_names, unseen
+from dnalm.variant_files.labelled import number_column, read_set, read_unlabelled, stacked
 from dnalm.variant_files.lookup import look_up
 from dnalm.variants.amino_acids import matrices, numbered
-from dnalm.variants.described import describe, is_missense, nearest_exons, short_name
+from dnalm.variants.described import describe, is_missense, short_name
 from dnalm.variants.features import build_features
-from dnalm.variants.trained import HeldOut, LogisticScorer, folds_of, held_out, inner_scores, overlap_weights
+from dnalm.variants.final import FinalScorer
+from dnalm.variants.trained import HeldOut, calls, folds_of, held_out
 
 log = logging.getLogger(__name__)
 OURS, WITHOUT = "dnalm_labelled", "dnalm_labelled_no_conservation"
@@ -29,12 +31,24 @@ NEIGHBOURS = 3
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """Variants without a label, which nothing is learned from and no figure is of.
+
+    ``table`` as that of `Labelled`, and ``_trouble``: why a row cannot be asked about, if it cannot; ``features`` by
+    family, with the columns of `Labelled.features`, made in the same way beside them.
+    """
+
+    table: pd.DataFrame
+    features: dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
 class Labelled:
     """Variants with labels, ready to be learned from; all arrays have a row per variant.
 
     ``table`` of `dnalm.variants.described.describe`, ``left_out`` (line, reason), ``features`` by family, ``columns``
     and ``published`` values with high for harm, ``group`` and ``unit`` names, ``fold`` number, ``missense`` and
-    ``outside`` (a consequence that the training groups do not have) bool.
+    ``outside`` (a consequence that the training groups do not have) bool; ``rest`` without a label.
     """
 
     table: pd.DataFrame
@@ -47,6 +61,7 @@ class Labelled:
     fold: np.ndarray
     missense: np.ndarray
     outside: np.ndarray
+    rest: Unlabelled | None = None
 
     @property
     def label(self) -> np.ndarray:
@@ -55,8 +70,9 @@ class Labelled:
 
 
 def prepare(
-    genome, path, settings: dict, seed: int, coding=None, labels=None, aliases=None, language=None, also=(), lookup=None
-) -> Labelled:
+    genome, path, settings: dict, seed: int, coding=None, labels=None, aliases=None, language=None, also=(),
+    lookup=None, asked=(),
+) -> Labelled:  # fmt: skip
     """Read, describe and group variants.
 
     Parameters
@@ -75,49 +91,68 @@ def prepare(
     aliases : dict, optional
         Contig of the genome for names in the file.
     language : callable, optional
-        Takes the table and gives the features of the family ``language_model``
-        (`dnalm.tasks.labelled_language.language_features`).
+        Takes the table and which rows have a label, and gives the features of the family ``language_model``
+        (`dnalm.tasks.labelled_language.Language`).
     also : sequence of path
         The files of ``settings["also"]``.
     lookup : dict, optional
         The files of ``settings["lookup"]`` by name.
+    asked : sequence of path
+        The files of ``settings["predict"]``.
     """
-    table, left = read_labelled(genome, path, settings, labels, aliases, also)
-    found = {
-        name: look_up(genome, table, file, settings["lookup"][name], f"variants.labelled: lookup.{name}", aliases)
-        for name, file in (lookup or {}).items()
-    }
-    table = describe(table, settings, genome, coding).assign(**{f"_of_{name}": value for name, value in found.items()})
-    if settings["only"]:
-        kept = table["_consequence"].isin([short_name(name) for name in settings["only"]])
-        other = table.loc[~kept, ["line", "source"]].assign(reason="other_consequence")
-        left = pd.concat([left, other], ignore_index=True)
-        table = table[kept].reset_index(drop=True)
-        if table["_label"].nunique() < 2:
-            raise InputError("not both labels are left", f"{path}: only", "Which consequences does the file have?")
-    sign = {
-        name: -1.0 if name in settings["lower_is_worse"] else 1.0
-        for name in settings["columns"] | settings["published"]
-    }
-    brought, published = (
-        {name: sign[name] * _numbers(table, column, path) for name, column in settings[key].items()}
-        for key in ("columns", "published")
-    )
+    kept, left, rest = read_set(genome, path, settings, labels, aliases, also)
+    rest = [rest, *(read_unlabelled(genome, file, settings, aliases) for file in asked)]
+    both = stacked([kept.assign(_trouble=""), *rest]).assign(_known=lambda t: np.arange(len(t)) < len(kept))
+    both, left, aside = _described(genome, both, left, path, settings, coding, aliases, lookup or {})
+    known = both["_known"].to_numpy()
+    brought, published = (_brought(both, settings, key, path, known) for key in ("columns", "published"))
     families = [f for f in settings["features"] if f != "language_model"]
-    features = build_features(table, genome, brought, families, coding)
+    features = build_features(both, genome, brought, families, coding, known)
     if language is not None:
-        features["language_model"] = language(table)
+        features["language_model"] = language(both, known)
+    table = both[known].drop(columns="_trouble")
+    of_rest = {family: values[~known].reset_index(drop=True) for family, values in features.items()}
+    unlabelled = Unlabelled(stacked([both[~known], aside]), of_rest)
+    features = {family: values[known] for family, values in features.items()}
+    brought, published = ({name: value[known] for name, value in some.items()} for some in (brought, published))
     group = group_names(table, settings["groups"], coding)
     fold = folds_of(group, settings["groups"]["folds"], seed)
     unit = group if not settings["unit"] else group_names(table, {"by": "block", "block": settings["unit"]})
     outside = unseen(table["_consequence"].to_numpy(object), fold)
-    return Labelled(table, left, features, brought, published, group, unit, fold, is_missense(table), outside)
+    return Labelled(
+        table, left, features, brought, published, group, unit, fold, is_missense(table), outside, unlabelled
+    )
 
 
-def _numbers(table: pd.DataFrame, column: str, path) -> np.ndarray:
-    """A column of the file, or the numbers that were looked up under its name."""
-    own = f"_of_{column}"
-    return table[own].to_numpy(np.float64) if own in table else number_column(table, column, path)
+def _described(genome, both: pd.DataFrame, left: pd.DataFrame, path, settings: dict, coding, aliases, lookup: dict):
+    """Rows that can be asked about, with what is known of them, the labelled ones first; ``left``; and the others."""
+    whole = both["_trouble"] == ""
+    both, aside = both[whole].reset_index(drop=True), both[~whole]
+    found = {
+        f"_of_{name}": look_up(
+            genome, both, file, settings["lookup"][name], f"variants.labelled: lookup.{name}", aliases
+        )
+        for name, file in lookup.items()
+    }
+    both = describe(both, settings, genome, coding, both["_known"].to_numpy()).assign(**found)
+    if not settings["only"]:
+        return both, left, aside
+    kept = both["_consequence"].isin([short_name(name) for name in settings["only"]])
+    other = both.loc[~kept & both["_known"], ["line", "source"]].assign(reason="other_consequence")
+    if both.loc[kept & both["_known"], "_label"].nunique() < 2:
+        raise InputError("not both labels are left", f"{path}: only", "Which consequences does the file have?")
+    more = both[~kept & ~both["_known"]].assign(_trouble="other_consequence")
+    return both[kept].reset_index(drop=True), pd.concat([left, other], ignore_index=True), stacked([aside, more])
+
+
+def _brought(table: pd.DataFrame, settings: dict, key: str, path, known: np.ndarray) -> dict[str, np.ndarray]:
+    """Values (n,) of columns of the file, or of numbers that were looked up under their name, high for harm."""
+    out = {}
+    for name, column in settings[key].items():
+        own = f"_of_{column}"
+        value = table[own].to_numpy(np.float64) if own in table else number_column(table, column, path, known)
+        out[name] = -value if name in settings["lower_is_worse"] else value
+    return out
 
 
 def find_files(settings: dict, key: str, genome) -> dict:
@@ -133,37 +168,11 @@ def find_files(settings: dict, key: str, genome) -> dict:
             name: find_file(one["table"] or one["wig"], f"{key}.lookup.{name}")
             for name, one in settings["lookup"].items()
         },
+        "asked": [find_file(name, f"{key}.predict") for name in settings["predict"]],
     }
 
 
-def group_names(table: pd.DataFrame, groups: dict, coding=None) -> np.ndarray:
-    """The group (n,) of each variant: a column, its gene, the nearest exon, or a block of codons or bases."""
-    if groups["by"] == "column":
-        return table[groups["column"]].to_numpy(object)
-    if groups["by"] == "exon":
-        if coding is None or not len(coding.table):
-            raise InputError(
-                "the genome has no annotation", "groups: by: exon", "Give one, or group by column or block"
-            )
-        return nearest_exons(table, coding, groups["block"])
-    gene = table["_gene"].replace("", "intergenic").to_numpy(object)
-    if groups["by"] == "gene":
-        return gene
-    codon = (table["_residue"].to_numpy() - 1) // max(groups["block"] // 3, 1)
-    base = table["_position"].to_numpy() // groups["block"]
-    inside = (table["_residue"].to_numpy() > 0) & (gene != "intergenic")
-    contig = table["_contig"].to_numpy(object)
-    names = zip(inside, gene, codon, contig, base, strict=True)
-    return np.array([f"{g} {c}" if i else f"{n}:{b}" for i, g, c, n, b in names], dtype=object)
-
-
-def unseen(kind: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Rows (n,) whose kind no other fold has."""
-    folds = pd.Series(fold).groupby(kind).nunique()
-    return pd.Series(kind).map(folds).to_numpy() < 2
-
-
-def matrix(data: Labelled, families, without: str | None = None) -> tuple[np.ndarray, list[str]]:
+def matrix(data: Labelled | Unlabelled, families, without: str | None = None) -> tuple[np.ndarray, list[str]]:
     """Features (n, k) of families and their names, without those of one column."""
     table = pd.concat([data.features[f] for f in families], axis=1)
     if without:
@@ -179,7 +188,7 @@ def fitted_methods(data: Labelled, settings: dict) -> list[tuple[np.ndarray, dic
     own = [f for f in families if f not in BROUGHT]
     every = {OURS: kind} | ({f"{OURS}_{k}": k for k in ("logistic", "boosting")} if kind == "mean" else {})
     methods = [(matrix(data, families), every)]
-    if len(own) < len(families) and own:
+    if own and any(data.features[f].shape[1] for f in BROUGHT if f in families):
         methods.append((matrix(data, own), {WITHOUT: kind}))
     if "language_model" in families and len(families) > 1:
         rest = [f for f in families if f != "language_model"]
@@ -247,27 +256,24 @@ def predict(data: Labelled, settings: dict, seed: int) -> tuple[dict[str, HeldOu
 
 
 def save_model(data: Labelled, settings: dict, seed: int, path, **facts) -> None:
-    """The logistic regression of all features, fitted to all groups, as JSON."""
+    """The scorer of all features (`OURS`), fitted to all groups, as JSON (`dnalm.variants.final.FinalScorer`)."""
     x, names = matrix(data, list(data.features))
-    c, _ = inner_scores(x, data.label, data.group, ("logistic",), seed, settings["balance"])
-    weight = overlap_weights(data.label, data.group) if settings["balance"] else None
-    LogisticScorer.fit(x, data.label, c, names, weight).save(path, penalty=1 / c, variants=len(x), **facts)
+    rest = settings["model"], seed, settings["calibration"], settings["precision"], settings["balance"]
+    FinalScorer.fit(x, data.label, data.group, names, *rest).save(path, variants=len(x), **facts)
 
 
 def predictions(data: Labelled, fitted: dict[str, HeldOut], raw: dict[str, np.ndarray]) -> pd.DataFrame:
-    """A row per variant: place (0-based), label, group, and probabilities and scores of all methods.
+    """A row per variant: contig and place in it (0-based), label, group, and probabilities and scores of all methods.
 
-    ``call`` is harmful where our probability reaches the threshold of the wanted precision, uncertain below it and
-    above that of the best balanced accuracy, else harmless; and abstained where no training group has the consequence.
+    ``call`` is of our probability by the thresholds of the wanted precision and of the best balanced accuracy
+    (`dnalm.variants.trained.calls`); and abstained where no training group has the consequence.
     """
     ours = fitted[OURS]
     p = ours.probability
-    call = np.select(
-        [data.outside, p >= ours.strict, p >= ours.threshold], ["abstained", "harmful", "uncertain"], "harmless"
-    )
+    call = np.where(data.outside, "abstained", calls(p, ours.threshold, ours.strict)).astype(object)
     table = data.table
     own = pd.DataFrame({
-        "line": table["line"], "contig": table["_contig"], "position": table["_position"],
+        "line": table["line"], "contig": table["_contig"], "position": table["_local"],
         "ref": table["_ref_bases"], "alt": table["_alt_bases"], "kind": table["_kind"], "label": data.label,
         "group": data.group, "unit": data.unit, "fold": data.fold,
         "consequence": table["_consequence"], "gene": table["_gene"], "residue": table["_residue"],

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dnalm.baselines.kmer_lookup import unseen_words
+from dnalm.baselines.substitutions import ratios_at
 from dnalm.io.fasta import load_genome
 from dnalm.models.build import load_model
 from dnalm.tasks.joint_likelihood import JointLikelihood
@@ -32,11 +34,33 @@ class Language:
         model.attach([whole])
         return cls(model, whole, whole.span(own.name)[0] if whole.composite else 0, window)
 
-    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Features, a row per variant."""
-        joint = None if table["_kind"].eq("snv").all() else JointLikelihood(self.model, self.whole)
+    def __call__(self, table: pd.DataFrame, known=None) -> pd.DataFrame:
+        """Features, a row per variant; the joint ratio where not all that are ``known`` (bool (n,)) are of one base."""
+        kinds = table["_kind"] if known is None else table.loc[known, "_kind"]
+        joint = None if kinds.eq("snv").all() else JointLikelihood(self.model, self.whole)
         expected = Expectations(self.model, self.whole, self.window)
         return language_features(expected, table.assign(_position=table["_position"] + self.first), joint)
+
+
+def counted_scores(whole, first: int, table: pd.DataFrame, training: np.ndarray, choices: dict) -> dict:
+    """Scores (n,) without labels and without a network, high for harm; NaN for all but substitutions of one base.
+
+    ``markov_mixture`` minus the log-likelihood ratio of the mixture (`dnalm.baselines.language` has made ``choices``),
+    ``kmer_lookup`` whether no training interval has the 21 bases that a change leaves. ``training`` intervals (n, 2) of
+    ``whole``, in which the genome of the table begins at ``first``.
+    """
+    alt = table["_alt"].to_numpy(np.int64)
+    single = alt < 4
+    position, alt = table["_position"].to_numpy(np.int64)[single] + first, alt[single]
+    read = np.zeros(len(whole.codes), dtype=bool)
+    for start, end in training:
+        read[start:end] = True
+    ratio = ratios_at(whole, training, choices, position)[np.arange(len(alt)), alt].astype(np.float64)
+    found = {"markov_mixture": -ratio, "kmer_lookup": unseen_words(whole, read, position, alt)}
+    out = {name: np.full(len(table), np.nan) for name in found}
+    for name, values in found.items():
+        out[name][single] = values
+    return out
 
 
 def language_features(model: Expectations, table: pd.DataFrame, joint: JointLikelihood | None = None) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Training matches of held-out windows with gaps: minimap2 in place of the seeds of `dnalm.sequence.leakage`."""
 
+import logging
 import subprocess
 import tempfile
 from pathlib import Path
@@ -10,8 +11,9 @@ import pandas as pd
 from dnalm.errors import InputError
 from dnalm.io.programs import last_words, program
 from dnalm.sequence.alphabet import decode
-from dnalm.sequence.leakage import FOUND
+from dnalm.sequence.leakage import FOUND, MINIMAP2, NOT_THERE, find_seeds, searched_by
 
+log = logging.getLogger(__name__)
 #: Windows are short and relatives may be far: short seeds and low scores, one line a window, exact matches (-c).
 OPTIONS = "-c -x asm20 -k 13 -w 5 -n 2 -m 20 -s 40 --secondary=no -I 500M".split()
 
@@ -19,15 +21,21 @@ OPTIONS = "-c -x asm20 -k 13 -w 5 -n 2 -m 20 -s 40 --secondary=no -I 500M".split
 def align_windows(genome, intervals, starts, ends) -> pd.DataFrame:
     """Best gapped alignment of windows [start, end) of a genome to its training intervals, a row each.
 
-    The columns are those of `dnalm.sequence.leakage.TrainingIndex.search`; ``aligned`` counts the bases of the window.
-    An alignment does not leave its interval. Memory is bounded: minimap2 takes the training blocks 500 Mb at a time.
+    The columns are those of `dnalm.sequence.leakage.find_seeds`, which looks, with a warning, where minimap2 is not
+    installed; ``aligned`` counts the bases of the window. An alignment does not leave its interval. Memory is bounded:
+    minimap2 takes the training blocks 500 Mb at a time.
 
     Raises
     ------
     InputError
-        If minimap2 is not on PATH, or fails.
+        If minimap2 fails.
     """
-    minimap2 = program("minimap2", "splits: leakage_by", "set splits: leakage_by: seeds")
+    try:
+        minimap2 = program("minimap2", "splits: leakage_by", "set splits: leakage_by: seeds")
+    except InputError as error:
+        log.warning("%s. Seeds look in its place, which miss diverged matches and stop at gaps", error)
+        found = find_seeds(genome, intervals, starts, ends)
+        return searched_by(found, found["search"].cat.categories[0] + NOT_THERE)
     found = np.zeros((len(starts), len(FOUND)), dtype=np.int64)
     with tempfile.TemporaryDirectory() as folder:
         training, windows = Path(folder) / "training.fa", Path(folder) / "windows.fa"
@@ -43,7 +51,7 @@ def align_windows(genome, intervals, starts, ends) -> pd.DataFrame:
                 _best(found, line.split("\t"), intervals)
         if run.returncode:
             raise InputError(f"minimap2 failed: {last_words(told.read_text())}", "splits", " ".join(command))
-    return pd.DataFrame(found, columns=FOUND)
+    return searched_by(pd.DataFrame(found, columns=FOUND), MINIMAP2)
 
 
 def _write(genome, spans, path: Path) -> None:

@@ -20,10 +20,10 @@ from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.substitutions import Expectations, entropy, likelihood_ratios
 from dnalm.tasks.tolerance import Tolerance, language_features
 from dnalm.training.progress import short
+from dnalm.variant_files.normalise import normalised
 from dnalm.variant_files.reader import open_variants
 from dnalm.variant_files.writer import InfoField, VariantWriter
 from dnalm.variants.consequence import behind_contigs, consequences
-from dnalm.variants.normalise import normalised
 
 log = logging.getLogger(__name__)
 FIELDS = [
@@ -40,6 +40,8 @@ TOLERANCE_FIELDS = [
     ("DNALM_TOLERANCE", "Log-odds that a substitution is a simulated change and not one that was observed in {}"),
     ("DNALM_NOT_ALIGNED", "A substitution is outside of what could be compared with {}: no DNALM_TOLERANCE"),
 ]
+#: All keys that a study can write: those of an older run, of another model perhaps, do not stay beside new ones.
+KEYS = [*(field.name for field in FIELDS), *(name for name, _ in TOLERANCE_FIELDS)]
 
 
 @dataclass
@@ -126,26 +128,32 @@ def score_file(scorer: Scorer, vcf, outputs: dict, aliases=None, max_length: int
     file = open_variants(vcf, scorer.genome, aliases, max_length)
     summary, records = Summary(), 0
     with (
-        VariantWriter(outputs["vcf"], file.header, scorer.genome, scorer.fields) as out,
+        VariantWriter(outputs["vcf"], file.header, scorer.genome, scorer.fields, KEYS) as out,
         _Rows(outputs["parquet"]) as rows,
     ):
         for batch in file.batches():
             alleles = normalised(scorer.genome, batch.alleles)
             scores = scorer.score(alleles)
             out.write(batch, _info(alleles, scores, len(batch.lines)))
-            rows.write(_row_table(batch, alleles, scores))
+            rows.write(_row_table(scorer.genome, batch, alleles, scores))
             summary.add(alleles, scores, _other_lengths(file, batch))
             records += len(batch.lines)
             log.info("%s records", short(records))
-    for reason, number in file.rejected.items():
-        log.warning("%s: %d lines were no records: %s", vcf, number, reason)
     table = summary.table(file.rejected)
-    alleles = {group: int(n) for group, n in table.groupby("group")["alleles"].sum().items()}
-    log.info(
-        "%s: %d records, %d alleles scored, %d not", vcf, records, alleles.get("kind", 0), alleles.get("not scored", 0)
-    )
+    _tell(vcf, records, table)
     write_tsv(table, outputs["summary"])
     write_tsv(file.rejects, outputs["rejects"])
+
+
+def _tell(vcf, records: int, table: pd.DataFrame) -> None:
+    """Log what became of a file, of the table of its `Summary`; lines that are no records the reader has told."""
+    counts = table.set_index(["group", "name"])["alleles"].sort_values(ascending=False)
+    kinds, reasons, twice = (counts[counts.index.get_level_values(0) == g] for g in ("kind", "not scored", "duplicate"))
+    why = ", ".join(f"{n:,} {reason}" for (_, reason), n in reasons.items())
+    log.info(
+        "%s: %s records; %s alleles scored, %s of them duplicates; %s not scored%s", vcf, f"{records:,}",
+        *(f"{some.sum():,}" for some in (kinds, twice, reasons)), f": {why}" if why else "",
+    )  # fmt: skip
 
 
 class Summary:
@@ -215,7 +223,7 @@ def _info(alleles: pd.DataFrame, scores: pd.DataFrame, records: int) -> dict:
     }
 
 
-def _row_table(batch, alleles, scores) -> pd.DataFrame:
+def _row_table(genome, batch, alleles, scores) -> pd.DataFrame:
     record = alleles["record"].to_numpy()
     own = pd.DataFrame({
         "line": alleles["line"].to_numpy(),
@@ -226,6 +234,8 @@ def _row_table(batch, alleles, scores) -> pd.DataFrame:
     })  # fmt: skip
     columns = ["contig", "position", "ref", "alt_bases", "kind", "flag", "duplicate"]
     alleles = alleles[columns].rename(columns={"alt_bases": "alt"}).reset_index(drop=True)
+    first = alleles["contig"].map(dict(zip(genome.contigs["contig"], genome.contigs["offset"], strict=True)))
+    alleles["position"] -= first.where(alleles["position"] >= 0, 0).astype(np.int64)
     alleles["kind"] = alleles["kind"].astype(object).where(alleles["kind"].notna(), "")
     return pd.concat([own, alleles, scores.reset_index(drop=True)], axis=1)
 

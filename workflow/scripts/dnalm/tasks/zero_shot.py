@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dnalm.baselines.variants import codon_unseen, codon_usage, position_3
+from dnalm.sequence.alphabet import decode
 from dnalm.sequence.splits import split_intervals
 from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.substitutions import Expectations, likelihood_ratios
@@ -16,8 +17,10 @@ from dnalm.variants.tolerance import annotated_frames
 
 log = logging.getLogger(__name__)
 #: Deletions of one base, and as many silent changes, that are read with a joint likelihood.
-SHIFTS = 300
+SHIFTS, CODON = 300, 3
 LETTERS = "ACGT"
+#: Score of a lost frame where frames are known: worse than any change of a codon.
+WORST = 1e6
 
 
 def held_out_ratios(expected: Expectations, genome, splits, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -30,18 +33,23 @@ def held_out_ratios(expected: Expectations, genome, splits, split: str) -> tuple
 
 
 def joint_changes(joint: JointLikelihood, genome, table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Joint ratios of deletions of one base of genes, and of silent changes: position, alt (-1 deletes), ratio.
+    """Joint ratios of deletions in genes, and of silent changes: position, alt (-n deletes n bases), ratio.
 
-    ``table`` is of `dnalm.evaluate.variants.saturation`; `SHIFTS` rows of both kinds are drawn.
+    ``table`` is of `dnalm.evaluate.variants.saturation`; `SHIFTS` deletions of one base and as many silent changes are
+    drawn, and where the two bases behind are of the same gene, all three are deleted as well.
     """
     rng = np.random.default_rng([seed, 303])
     silent = table[table["consequence"] == 0]
     bases = table.drop_duplicates("position")
     some = [rows.iloc[np.sort(rng.permutation(len(rows))[:SHIFTS])] for rows in (bases, silent)]
-    changes = pd.concat([some[0].assign(alt=-1), some[1]], ignore_index=True)[["position", "ref", "alt"]]
-    before = [LETTERS[base] for base in changes["ref"]]
-    after = ["" if base < 0 else LETTERS[base] for base in changes["alt"]]
-    return changes.assign(ratio=joint.ratios(changes["position"].to_numpy(), before, after))
+    gene = bases.set_index("position")["gene"]
+    last = gene.reindex(some[0]["position"] + 2).to_numpy()
+    codons = some[0][last == some[0]["gene"].to_numpy()]
+    parts = [some[0].assign(alt=-1), some[1], codons.assign(alt=-CODON)]
+    changes = pd.concat(parts, ignore_index=True)[["position", "ref", "alt"]]
+    place, alt = changes["position"].to_numpy(), changes["alt"].to_numpy()
+    before = [decode(genome.codes[p : p + max(-a, 1)] & 7) for p, a in zip(place, alt, strict=True)]
+    return changes.assign(ratio=joint.ratios(place, before, ["" if a < 0 else LETTERS[a] for a in alt]))
 
 
 class Scores:
@@ -56,14 +64,14 @@ class Scores:
         Positions that codon distances may be learned from.
     ratios : dict of method to (intervals, float (bases, 4))
         Log-likelihood ratios of A C G T against the reference, which need no frame.
-    changes : DataFrame
-        From `joint_changes`.
+    changes : dict of method to DataFrame
+        From `joint_changes`, of the same places.
     features : DataFrame, optional
         The annotation, for ``dnalm_annotated``: what ``dnalm_frame`` would reach with true frames. It reads the
         annotation (that of the test blocks too) and so is no score without labels.
     """
 
-    def __init__(self, genome, calls, training, ratios: dict, changes: pd.DataFrame, seed: int, features=None):
+    def __init__(self, genome, calls, training, ratios: dict, changes: dict, seed: int, features=None):
         self._ratios, self._changes = {m: (_Place(spans), r) for m, (spans, r) in ratios.items()}, changes
         self._frames = CodonFrames.of(genome, calls)
         self._late = CodonFrames.of(genome, shifted(calls))
@@ -86,17 +94,38 @@ class Scores:
             found["dnalm_annotated"] = self._told.score_substitutions(self._true, position, alt)
         return found
 
-    def frameshifts(self, table: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """{method: (position, score, whether it shifts the frame)} of deletions of a base and of silent changes.
+    def frameshifts(self, table: pd.DataFrame) -> dict[str, dict[str, tuple]]:
+        """{stratum: {method: (position, score, whether it shifts the frame)}} of deletions in genes.
 
-        The rule ``in_frame`` calls every deletion in a predicted gene as bad as can be.
+        ``frameshift``: deletions of a base against silent changes. The rule ``in_frame`` calls every deletion in a
+        predicted gene as bad as can be; so do methods with frames, which know more of silent changes.
+        ``frameshift_matched``: deletions of one base against those of three at the same places.
         """
-        mine = self._changes[self._changes["position"].isin(table["position"])]
-        position, alt = mine["position"].to_numpy(), mine["alt"].to_numpy()
-        deleted = alt < 0
-        framed = (deleted & (self._frames.place[position] >= 0)).astype(np.float64)
-        ratio = mine["ratio"].to_numpy()
-        return {"dnalm": (position, -ratio, deleted), "in_frame": (position, framed, deleted)}
+        mine = {m: rows[rows["position"].isin(table["position"])] for m, rows in self._changes.items()}
+        one, found = next(iter(mine.values())), {"frameshift": {}, "frameshift_matched": {}}
+        pairs = one.loc[one["alt"] == -CODON, "position"]
+        for method, rows in mine.items():
+            of_one, of_three = rows["alt"] == -1, rows["alt"] == -CODON
+            for stratum, kept in (
+                ("frameshift", ~of_three), ("frameshift_matched", of_three | (of_one & rows["position"].isin(pairs)))
+            ):  # fmt: skip
+                some = rows[kept]
+                values = some["position"].to_numpy(), -some["ratio"].to_numpy(), (some["alt"] == -1).to_numpy()
+                found[stratum][method] = values
+        some = one[one["alt"] != -CODON]
+        position, deleted = some["position"].to_numpy(), (some["alt"] == -1).to_numpy()
+        for method, frames, silent in self._with_frames(position, some["alt"].to_numpy()):
+            score = np.where(deleted, WORST * (frames.place[position] >= 0), silent)
+            found["frameshift"][method] = position, score, deleted
+        return found
+
+    def _with_frames(self, position: np.ndarray, alt: np.ndarray):
+        """Methods that know frames: name, frames, and scores of the changes that are substitutions."""
+        alt = np.maximum(alt, 0)
+        yield "in_frame", self._frames, np.zeros(len(alt))
+        yield "dnalm_frame", self._frames, self._learned.score_substitutions(self._frames, position, alt)
+        if self._told is not None:
+            yield "dnalm_annotated", self._true, self._told.score_substitutions(self._true, position, alt)
 
 
 class _Place:

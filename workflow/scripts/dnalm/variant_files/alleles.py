@@ -10,6 +10,7 @@ from dnalm.contigs.names import forms
 from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
 from dnalm.sequence.alleles import AMBIGUOUS, DIFFERENT, KINDS, Sequences, kinds, reference_states, trim
+from dnalm.variant_files.normalise import normalised
 
 log = logging.getLogger(__name__)
 #: Why an allele cannot be scored; the first that applies is its flag.
@@ -81,9 +82,9 @@ def _some(names, most: int = 5) -> str:
 class AlleleTables:
     """Makes the table of alleles of one batch after the other; remembers the last alleles to see duplicates.
 
-    A duplicate is an allele with the contig, position, reference and alternative (all after trimming) of one at most
-    `NEARBY` records before it. That takes constant memory, does not depend on the size of a batch, and finds all of
-    them in a sorted file, where they are neighbours.
+    A duplicate is an allele with the contig, position, reference and alternative (all at their leftmost places) of one
+    at most `NEARBY` records before it. That takes constant memory, does not depend on the size of a batch, and finds
+    all of them in a sorted file, where they are neighbours.
     """
 
     def __init__(self, genome: Genome, names: ContigNames, max_length: int):
@@ -160,7 +161,7 @@ class AlleleTables:
     def _duplicates(self, table: pd.DataFrame, row: np.ndarray, good: np.ndarray, records: int) -> np.ndarray:
         """Which alleles that can be scored were there at most `NEARBY` records before."""
         at = self._records + table["record"].to_numpy()[good]
-        keys = np.concatenate([self._seen_keys, _keys(table[good], row[good])])
+        keys = np.concatenate([self._seen_keys, _keys(normalised(self._genome, table[good]), row[good])])
         place = np.concatenate([self._seen_at, at])
         order = np.argsort(keys, kind="stable")
         again = (keys[order[1:]] == keys[order[:-1]]) & (place[order[1:]] - place[order[:-1]] <= NEARBY)

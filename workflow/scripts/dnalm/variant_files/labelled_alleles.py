@@ -19,8 +19,10 @@ EMPTY = "-"
 
 
 def spdi_columns(texts: pd.Series) -> pd.DataFrame:
-    """``position`` from 1 as text, ``ref`` and ``alt`` of SPDI expressions; empty where a text is none."""
-    found = texts.str.strip().str.extract(r"^[^:]+:(?P<position>\d+):(?P<ref>[A-Za-z]*):(?P<alt>[A-Za-z]*)$")
+    """``contig``, ``position`` from 1 as text, ``ref`` and ``alt`` of SPDI expressions; empty where a text is none."""
+    found = texts.str.strip().str.extract(
+        r"^(?P<contig>[^:]+):(?P<position>\d+):(?P<ref>[A-Za-z]*):(?P<alt>[A-Za-z]*)$"
+    )
     known = found["position"].notna()
     position = found["position"].where(known, "-1").astype(np.int64) + 1
     return found.assign(position=position.astype(str).where(known, "")).fillna("")
@@ -46,10 +48,10 @@ def place_alleles(genome: Genome, row: np.ndarray, position, ref, alt, shift: in
     -------
     DataFrame
         ``_contig``, ``_position`` (global, of the first base that changes, or of the base behind an insertion;
-        `NO_POSITION`, `NO_CONTIG`), ``_ref_bases`` and ``_alt_bases`` (upper case, without shared ends, leftmost),
-        ``_ref`` and ``_alt`` (bases 0..3 of substitutions of one base, else 4), ``_kind`` (of
-        `dnalm.sequence.alleles.KINDS`, empty where nothing changes or a letter is no base) and ``_mismatch`` (the
-        genome has another reference).
+        `NO_POSITION`, `NO_CONTIG`), ``_local`` (the same in its contig; -1 for none), ``_ref_bases`` and
+        ``_alt_bases`` (upper case, without shared ends, leftmost), ``_ref`` and ``_alt`` (bases 0..3 of substitutions
+        of one base, else 4), ``_kind`` (of `dnalm.sequence.alleles.KINDS`, empty where nothing
+        changes or a letter is no base) and ``_mismatch`` (the genome has another reference).
     """
     number = pd.to_numeric(position, errors="coerce")
     whole = number.notna() & (number % 1 == 0)
@@ -75,7 +77,8 @@ def place_alleles(genome: Genome, row: np.ndarray, position, ref, alt, shift: in
     for name in ("_ref", "_alt"):
         table[name] = encode("".join(table[f"{name}_bases"].where(kind == SNV, "N"))) & 7
     contig, word = genome.contigs["contig"].to_numpy()[row], np.array([*KINDS, ""], dtype=object)[kind]
-    return table.assign(_contig=contig, _position=place, _kind=word, _mismatch=mismatch)
+    local = np.where(place >= 0, place - offset, -1)
+    return table.assign(_contig=contig, _position=place, _local=local, _kind=word, _mismatch=mismatch)
 
 
 def _strange(ref: pd.Series, alt: pd.Series, interbase: bool) -> np.ndarray:

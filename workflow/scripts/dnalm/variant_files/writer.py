@@ -24,14 +24,13 @@ import numpy as np
 import pysam
 
 from dnalm.io.fasta import Genome
+from dnalm.io.tabix import write_index
 from dnalm.io.tables import atomic_path
 from dnalm.variant_files.alleles import DUPLICATE, FLAGS
 from dnalm.variant_files.reader import Batch
 from dnalm.variant_files.sorting import BGZIP, sort_records
 
 log = logging.getLogger(__name__)
-#: Contigs beyond this are not in a .tbi index.
-TBI_LENGTH = 2**29
 #: Contig names of records that are written to the header; beyond them the column CHROM is not one of contigs.
 NAMES_DEFINED = 10_000
 _EOF_LENGTH = 28
@@ -76,8 +75,8 @@ LINE_FIELD = InfoField("DNALM_LINE", "Line of the record in the input, which was
 class VariantWriter:
     """Writes the batches of `dnalm.variant_files.reader.VariantFile` with more INFO; a context manager.
 
-    When its block ends without an error, the file and its index appear: ``.tbi``, or ``.csi`` if a contig of the genome
-    is longer than `TBI_LENGTH` (or a record lies beyond it). With an error nothing appears.
+    When its block ends without an error, the file and its index appear (`dnalm.io.tabix.write_index`: ``.tbi``, or
+    ``.csi`` if a contig of the genome or a record goes beyond what that can hold). With an error nothing appears.
 
     Parameters
     ----------
@@ -88,14 +87,17 @@ class VariantWriter:
     genome : Genome
         Its contigs are added to the header where they are missing, called as the records call them.
     fields : list of InfoField
-        What `write` will be given. Keys of these names that a record or the header has are replaced.
+        What `write` will be given. Keys of these names that a record or the header has are replaced; so is
+        ``DNALM_FLAG``, and ``DNALM_LINE`` if the input is not sorted.
+    dropped : iterable of str
+        Further keys that records and header lose, of what an older run may have written and this one does not.
     """
 
-    def __init__(self, path, header: list[str], genome: Genome, fields: list[InfoField]):
+    def __init__(self, path, header: list[str], genome: Genome, fields: list[InfoField], dropped: Iterable[str] = ()):
         if not str(path).endswith(".gz"):
             raise ValueError(f"{path}: the name of a bgzip file ends with .gz")
         self._path, self._header, self._genome, self._fields = Path(path), header, genome, list(fields)
-        self._names = [*(field.name for field in fields), FLAG_FIELD.name]
+        self._names = list({*(field.name for field in fields), FLAG_FIELD.name, *dropped})
         self._old = _key_pattern(self._names)
         self._stack, self._sorted, self._blocks, self._last = ExitStack(), True, set(), ("", 0)
         self._contigs: dict[str, str] = {}
@@ -177,7 +179,9 @@ class VariantWriter:
     def _finish(self) -> None:
         """Sort if need be, put the header in front, index."""
         fields = [*self._fields, FLAG_FIELD, *([] if self._sorted else [LINE_FIELD])]
-        header = output_header(self._header, self._genome, fields, self._contigs)
+        header = output_header(
+            self._header, self._genome, fields, self._contigs, {*self._names, *(field.name for field in fields)}
+        )
         if not self._sorted:
             body = self._temporary.with_name("sorted.gz")
             sort_records(self._body, self._numbers, _ranks(header), _with_line, body)
@@ -191,36 +195,21 @@ class VariantWriter:
         with open(self._temporary, "r+b") as out, open(self._body, "rb") as body:
             out.seek(-_EOF_LENGTH, 2)  # bgzip files can be put end to end; the mark of the end must be one
             shutil.copyfileobj(body, out, 1 << 20)
-        self._index()
+        write_index(self._temporary, self._path, self._genome.contigs["length"].max())
         seconds = time.monotonic() - self._begun
         log.info("%s: %s records, %s per second", self._path, f"{self._count:,}", f"{self._count / seconds:,.0f}")
 
-    def _index(self) -> None:
-        suffix = ".csi" if self._genome.contigs["length"].max() > TBI_LENGTH else ".tbi"
-        name, verbosity = str(self._temporary), pysam.set_verbosity(0)
-        try:
-            pysam.tabix_index(name, preset="vcf", force=True, csi=suffix == ".csi")
-        except OSError:  # a record beyond what .tbi can hold, whatever its contig's length
-            if suffix == ".csi":
-                raise
-            suffix = ".csi"
-            pysam.tabix_index(name, preset="vcf", force=True, csi=True)
-            log.warning("%s: records beyond %d: the index is a .csi", self._path, TBI_LENGTH)
-        finally:
-            pysam.set_verbosity(verbosity)
-        for old in (".tbi", ".csi"):
-            Path(f"{self._path}{old}").unlink(missing_ok=True)
-        Path(f"{name}{suffix}").replace(f"{self._path}{suffix}")
 
-
-def output_header(header: list[str], genome: Genome, fields: list[InfoField], contigs: dict[str, str]) -> list[str]:
+def output_header(
+    header: list[str], genome: Genome, fields: list[InfoField], contigs: dict[str, str], dropped: set[str]
+) -> list[str]:
     """Meta lines and column line of the output.
 
-    Definitions of ``fields`` replace those of the same names. Contigs of the records without a definition get one
-    (``contigs``: name in the file, contig of the genome or nothing); so do the others of the genome if the header
-    defines none at all.
+    Definitions of ``fields`` come in place of those of the keys ``dropped``. Contigs of the records without a
+    definition get one (``contigs``: name in the file, contig of the genome or nothing); so do the others of the genome
+    if the header defines none at all.
     """
-    ours = {("INFO", field.name) for field in fields}
+    ours = {("INFO", name) for name in dropped}
     kept = [line for line in header[:-1] if not ((found := _ID.match(line)) and found.groups() in ours)]
     defined = {found[2] for line in kept if (found := _ID.match(line)) and found[1] == "contig"}
     lengths = dict(zip(genome.contigs["contig"], genome.contigs["length"], strict=True))

@@ -40,13 +40,17 @@ class BoostedTrees:
     def fit(cls, features, positive: np.ndarray, seed: int, **settings) -> "BoostedTrees":
         """Fit trees to a table of ``features`` and what is to be told apart, bool (n,)."""
         model = HistGradientBoostingClassifier(**{**SETTINGS, **settings}, random_state=seed)
-        model.fit(features.to_numpy(np.float64), positive)
+        return cls.of(model.fit(features.to_numpy(np.float64), positive), features.columns)
+
+    @classmethod
+    def of(cls, model: HistGradientBoostingClassifier, columns) -> "BoostedTrees":
+        """The trees of a fitted model of two classes."""
         trees = [tree.nodes for (tree,) in model._predictors]
         nodes = np.concatenate(trees)
         sizes = [len(tree) for tree in trees]
         leaf = nodes["is_leaf"].astype(bool)
         return cls(
-            np.array(features.columns, dtype=str), np.ravel(model._baseline_prediction), np.cumsum([0, *sizes[:-1]]),
+            np.array(columns, dtype=str), np.ravel(model._baseline_prediction), np.cumsum([0, *sizes[:-1]]),
             np.where(leaf, -1, nodes["feature_idx"]), nodes["num_threshold"].astype(np.float64),
             nodes["missing_go_to_left"].astype(bool), nodes["left"].astype(np.int64), nodes["right"].astype(np.int64),
             nodes["value"].astype(np.float64),
@@ -54,7 +58,11 @@ class BoostedTrees:
 
     def score(self, features) -> np.ndarray:
         """Log-odds (n,) of a table that has all `columns`."""
-        x = np.ascontiguousarray(features[list(self.columns)].to_numpy(np.float64))
+        return self.sums(features[list(self.columns)].to_numpy(np.float64))
+
+    def sums(self, x: np.ndarray) -> np.ndarray:
+        """Log-odds (n,) of features (n, k) in the order of `columns`."""
+        x = np.ascontiguousarray(x)
         nodes = self.feature, self.threshold, self.missing_left, self.left, self.right, self.value
         return float(self.base[0]) + _sums(x, self.first, *nodes)
 
@@ -68,6 +76,19 @@ class BoostedTrees:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as file:
             return cls(**{field.name: file[field.name] for field in fields(cls)})
+
+    def record(self) -> dict[str, list]:
+        """All arrays as lists; a threshold that only missing values do not pass is None."""
+        lists = {field.name: getattr(self, field.name).tolist() for field in fields(self)}
+        return lists | {"threshold": [v if np.isfinite(v) else None for v in lists["threshold"]]}
+
+    @classmethod
+    def of_record(cls, record: dict) -> "BoostedTrees":
+        """What `record` gave."""
+        kinds = {"columns": str, "base": float, "threshold": float, "value": float, "missing_left": bool}
+        threshold = [np.inf if v is None else v for v in record["threshold"]]
+        lists = {field.name: record[field.name] for field in fields(cls)} | {"threshold": threshold}
+        return cls(**{name: np.array(values, dtype=kinds.get(name, np.int64)) for name, values in lists.items()})
 
 
 @njit(cache=True)

@@ -24,17 +24,21 @@ def short_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower().removesuffix("_variant")).strip("_") or "none"
 
 
-def describe(table: pd.DataFrame, settings: dict, genome, coding: CodingSequences | None) -> pd.DataFrame:
+def describe(table: pd.DataFrame, settings: dict, genome, coding: CodingSequences | None, known=None) -> pd.DataFrame:
     """The table of `dnalm.variant_files.labelled.read_labelled` with what the module says.
+
+    ``known`` (bool (n,), by default all) are rows with a label: they alone tell where exons end. Of
+    the others one may have a consequence that is not in the order of the table's own; it ranks last.
 
     Raises
     ------
     InputError
         If there are neither consequences in the table nor an annotation, or a consequence is not in their order.
     """
+    known = np.ones(len(table), dtype=bool) if known is None else np.asarray(known)
     found = _annotated(table, genome, coding) if coding is not None and len(coding.table) else _unknown(table)
     if settings.get("consequence"):
-        found |= _given_consequences(table, settings["consequence"])
+        found |= _given_consequences(table, settings["consequence"], known)
     if "_consequence" not in found:
         raise InputError(
             "the genome has no annotation, and the table no column of consequences", "variants.labelled: consequence",
@@ -49,7 +53,7 @@ def describe(table: pd.DataFrame, settings: dict, genome, coding: CodingSequence
     if settings.get("gene"):
         found["_gene"] = table[settings["gene"]].to_numpy()
     if settings.get("transcript_position"):
-        found |= _from_hgvs(table, settings["transcript_position"])
+        found |= _from_hgvs(table, settings["transcript_position"], known)
     return table.assign(**found)
 
 
@@ -72,7 +76,7 @@ def _annotated(table: pd.DataFrame, genome, coding: CodingSequences) -> dict:
         "_ref_aa": said["ref_aa"].to_numpy(object), "_alt_aa": said["alt_aa"].to_numpy(object),
         "_residue": said["codon_number"].to_numpy(np.int64), "_place": said["codon_position"].to_numpy(np.int64),
         "_usage": np.nan_to_num(after - before), "_reverse": said["strand"].eq("-").to_numpy(),
-        **_from_introns(table, coding),
+        **_from_introns(table, genome, coding),
     }  # fmt: skip
 
 
@@ -86,7 +90,7 @@ def _names_of(said: pd.DataFrame, coding: CodingSequences) -> np.ndarray:
     return names
 
 
-def _from_introns(table: pd.DataFrame, coding: CodingSequences) -> dict:
+def _from_introns(table: pd.DataFrame, genome, coding: CodingSequences) -> dict:
     """Distances from the ends of the introns between coding parts; nothing in genomes without.
 
     Of an allele of several bases the end that is nearer, of an insertion the nearer one of its neighbours.
@@ -94,7 +98,8 @@ def _from_introns(table: pd.DataFrame, coding: CodingSequences) -> dict:
     first = table["_position"].to_numpy(np.int64)
     size = table["_ref_bases"].str.len().to_numpy(np.int64)
     sides = [
-        _near_introns(place, coding) for place in (first + np.minimum(size - 1, 0), first + np.maximum(size - 1, 0))
+        _near_introns(place, genome, coding)
+        for place in (first + np.minimum(size - 1, 0), first + np.maximum(size - 1, 0))
     ]
     out = {}
     for kind in ("_donor", "_acceptor"):
@@ -104,15 +109,22 @@ def _from_introns(table: pd.DataFrame, coding: CodingSequences) -> dict:
     return out
 
 
-def _near_introns(position: np.ndarray, coding: CodingSequences) -> dict:
+def _near_introns(position: np.ndarray, genome, coding: CodingSequences) -> dict:
     near = {"_donor": np.zeros(len(position), np.int64), "_acceptor": np.zeros(len(position), np.int64)}
     best = np.full(len(position), np.inf)
+    first = genome.contigs["offset"].to_numpy(np.int64)
+    origins = np.concatenate([first, first + genome.contigs["length"].to_numpy(np.int64)])
     for parts, strand in zip(coding.table["parts"], coding.table["strand"], strict=True):
         if len(parts) < 2:
             continue
         reverse = strand == "-"
         donors = parts[:-1, 0] - 1 if reverse else parts[:-1, 1]
         acceptors = parts[1:, 1] if reverse else parts[1:, 0] - 1
+        # parts that meet at the origin are one exon: the first base behind the contig is its first one again
+        meet = np.isin(donors + reverse, origins) & np.isin(acceptors + 1 - reverse, origins)
+        if meet.all():
+            continue
+        donors, acceptors = donors[~meet], acceptors[~meet]
         mine = np.flatnonzero((position >= parts.min() - 50) & (position < parts.max() + 50))
         places = [relative(position[mine], ends, reverse, kind) for ends, kind in ((donors, True), (acceptors, False))]
         distance = np.minimum(*np.abs(places))
@@ -125,41 +137,55 @@ def _near_introns(position: np.ndarray, coding: CodingSequences) -> dict:
 def nearest_exons(table: pd.DataFrame, coding: CodingSequences, longest: int) -> np.ndarray:
     """Name (n,) of the nearest coding part: gene, number of the part in the order of reading, and stretch in it.
 
-    Parts longer than ``longest`` bases are cut into stretches of about equal length that are no longer.
+    Parts longer than ``longest`` bases are cut into stretches of about equal length that are no longer, between codons.
+    Stretches are counted along the contig. A codon that an intron divides lies in two exons.
     """
     position = table["_position"].to_numpy(np.int64)
     name, best = np.full(len(position), "intergenic", dtype=object), np.full(len(position), np.inf)
-    for gene, parts in zip(coding.table["gene"], coding.table["parts"], strict=True):
+    models = zip(*(coding.table[key] for key in ("gene", "parts", "strand", "phase")), strict=True)
+    for gene, parts, strand, phase in models:
+        before = -int(phase)  # bases of the reading frame
         for number, (low, high) in enumerate(parts, 1):
             away = np.maximum(np.maximum(low - position, position - high + 1), 0)
-            count = -(-(high - low) // longest)
-            stretch = np.clip((position - low) * count // (high - low), 0, count - 1)
+            stretch, count = _stretches(position, low, high, strand == "-", before, longest)
+            before += high - low
             for i in np.flatnonzero(away < best):
                 name[i] = f"{gene} {number}" + (f" part {stretch[i] + 1}" if count > 1 else "")
             best = np.minimum(best, away)
     return name
 
 
-def _from_hgvs(table: pd.DataFrame, column: str) -> dict:
+def _stretches(position: np.ndarray, low: int, high: int, reverse: bool, before: int, longest: int):
+    """Stretch (n,) of a coding part, from 0 along the contig, and their number; ``before`` bases are read before it."""
+    inside = np.clip(position, low, high - 1)
+    codon = (before + (high - 1 - inside if reverse else inside - low)) // 3
+    first, last = before // 3, (before + high - low - 1) // 3
+    codons = last - first + 1
+    count = 1 if high - low <= longest else -(-codons // max(longest // 3, 1))
+    stretch = (codon - first) * count // codons
+    return count - 1 - stretch if reverse else stretch, count
+
+
+def _from_hgvs(table: pd.DataFrame, column: str, known: np.ndarray) -> dict:
     position = table["_position"].to_numpy()
-    donors, acceptors, reverse = exon_ends(position, *hgvs_positions(table[column]))
+    donors, acceptors, reverse = exon_ends(position[known], *hgvs_positions(table.loc[known, column]))
     return {
         "_donor": relative(position, donors, reverse, True), "_acceptor": relative(position, acceptors, reverse, False),
         "_reverse": np.full(len(table), reverse),
     }  # fmt: skip
 
 
-def _given_consequences(table: pd.DataFrame, given: dict) -> dict:
+def _given_consequences(table: pd.DataFrame, given: dict, known: np.ndarray) -> dict:
     text = table[given["column"]].str.strip()
     rank = {value: i for i, value in enumerate(given["order"], 1)}
-    if missing := sorted(set(text) - set(rank)):
+    if missing := sorted(set(text[known]) - set(rank)):
         raise InputError(
             f"consequences {', '.join(map(repr, missing[:5]))} are not in its order",
             "variants.labelled: consequence.order", "List all values of the column, the most severe first",
         )  # fmt: skip
     return {
         "_consequence": np.array([short_name(value) for value in text], dtype=object),
-        "_rank": text.map(rank).to_numpy(np.int64),
+        "_rank": text.map(rank).fillna(len(rank) + 1).to_numpy(np.int64),
     }
 
 

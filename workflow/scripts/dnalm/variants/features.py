@@ -1,4 +1,8 @@
-"""Features of variants with labels, in families that a study turns on and off; no label is read here."""
+"""Features of variants with labels, in families that a study turns on and off; no label is read here.
+
+Rows without a label (``known`` False) get features beside the others and change nothing in theirs: which columns there
+are, and what is averaged over neighbours, is taken from the known rows alone.
+"""
 
 from collections import defaultdict
 
@@ -22,7 +26,9 @@ BY_POSITION = 0.95
 FADE = 3.0
 
 
-def build_features(table: pd.DataFrame, genome, columns: dict[str, np.ndarray], families, coding=None) -> dict:
+def build_features(
+    table: pd.DataFrame, genome, columns: dict[str, np.ndarray], families, coding=None, known=None
+) -> dict[str, pd.DataFrame]:
     """Features by family: {family: DataFrame (n, k) of float64}; NaN is missing.
 
     Parameters
@@ -36,23 +42,29 @@ def build_features(table: pd.DataFrame, genome, columns: dict[str, np.ndarray], 
         Those wanted, of `dnalm.config_labelled.FAMILIES`.
     coding : CodingSequences, optional
         Where the residues round a variant are read; otherwise the table's own residues.
+    known : bool (n,), optional
+        Rows that are learned from; all by default.
     """
+    known = np.ones(len(table), dtype=bool) if known is None else np.asarray(known)
     make = {
-        "consequence": lambda: _one_hot(table["_consequence"], "is"),
+        "consequence": lambda: _one_hot(table["_consequence"], "is", known),
         "chemistry": lambda: chemistry(table["_ref_aa"], table["_alt_aa"], is_missense(table)),
-        "residues": lambda: _residues(table, coding),
+        "residues": lambda: _residues(table, coding, known),
         "substitution": lambda: _substitution(table, genome),
         "splice": lambda: _splice(table),
-        "length": lambda: _length(table),
-        "columns": lambda: _columns(columns, len(table)),
-        "windows": lambda: _windows(columns, table["_position"].to_numpy()),
-        "gene": lambda: _one_hot(table["_gene"], "in"),
+        "length": lambda: _length(table, known),
+        "columns": lambda: _columns(columns, known),
+        "windows": lambda: _windows(columns, table["_position"].to_numpy(), known),
+        "gene": lambda: _one_hot(table["_gene"], "in", known),
     }
     return {family: make[family]().reset_index(drop=True).astype(np.float64) for family in families}
 
 
-def _one_hot(values: pd.Series, prefix: str) -> pd.DataFrame:
-    return pd.get_dummies(values.replace("", "none"), prefix=prefix, dtype=np.float64)
+def _one_hot(values: pd.Series, prefix: str, known: np.ndarray) -> pd.DataFrame:
+    """An indicator of each value that a known row has."""
+    values = values.replace("", "none")
+    every = pd.get_dummies(values, prefix=prefix, dtype=np.float64)
+    return every[[f"{prefix}_{value}" for value in sorted(set(values[known]))]]
 
 
 def chemistry(ref_aa, alt_aa, changed: np.ndarray) -> pd.DataFrame:
@@ -68,18 +80,18 @@ def chemistry(ref_aa, alt_aa, changed: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({name: np.where(changed, value, 0.0) for name, value in out.items()})
 
 
-def _residues(table: pd.DataFrame, coding) -> pd.DataFrame:
+def _residues(table: pd.DataFrame, coding, known: np.ndarray) -> pd.DataFrame:
     """Mean hydropathy of the residues round a changed one, without it; 0 outside of codons."""
     hydropathy = properties()["hydropathy"]
-    proteins = _proteins(table, coding)
+    proteins = _proteins(table, coding, known)
     gene, number = table["_gene"].to_numpy(object), table["_residue"].to_numpy()
     out = {f"hydropathy_{k}": np.zeros(len(table)) for k in RESIDUES}
     for name, protein in proteins.items():
         rows = np.flatnonzero((gene == name) & (number > 0) & (number <= len(protein)))
-        known = protein >= 0
-        value = np.where(known, hydropathy[np.maximum(protein, 0)], 0.0)
+        there = protein >= 0
+        value = np.where(there, hydropathy[np.maximum(protein, 0)], 0.0)
         for k in RESIDUES:
-            total, count = (_around(x.astype(float), k)[number[rows] - 1] for x in (value, known))
+            total, count = (_around(x.astype(float), k)[number[rows] - 1] for x in (value, there))
             out[f"hydropathy_{k}"][rows] = total / np.maximum(count, 1)
     return pd.DataFrame(out)
 
@@ -89,8 +101,8 @@ def _around(values: np.ndarray, k: int) -> np.ndarray:
     return uniform_filter1d(values, 2 * k + 1, mode="constant") * (2 * k + 1) - values
 
 
-def _proteins(table: pd.DataFrame, coding) -> dict[str, np.ndarray]:
-    """Places in `LETTERS` of the residues of every gene, -1 unknown."""
+def _proteins(table: pd.DataFrame, coding, known: np.ndarray) -> dict[str, np.ndarray]:
+    """Places in `LETTERS` of the residues of every gene, -1 unknown: of the annotation, or of the known rows."""
     found = {}
     if coding is not None and len(coding.table):
         wanted = set(table["_gene"])
@@ -100,9 +112,10 @@ def _proteins(table: pd.DataFrame, coding) -> dict[str, np.ndarray]:
                 found[name] = numbered(map(chr, amino_acids(int(code))[0][own]))
         return found
     said = defaultdict(dict)
-    for name, number, letter in zip(table["_gene"], table["_residue"], numbered(table["_ref_aa"]), strict=True):
+    rows = zip(table["_gene"], table["_residue"], numbered(table["_ref_aa"]), known, strict=True)
+    for name, number, letter, here in rows:
         if number > 0:
-            said[name][number] = letter
+            said[name][number] = letter if here else said[name].get(number, -1)
     for name, residues in said.items():
         found[name] = np.full(max(residues), -1, dtype=np.int64)
         found[name][np.array(list(residues)) - 1] = list(residues.values())
@@ -132,13 +145,13 @@ def _substitution(table: pd.DataFrame, genome) -> pd.DataFrame:
     return pd.DataFrame({name: np.asarray(value, dtype=np.float64) for name, value in out.items()})
 
 
-def _length(table: pd.DataFrame) -> pd.DataFrame:
-    """What a change of several bases is; no columns at all where every variant is a substitution of one base.
+def _length(table: pd.DataFrame, known: np.ndarray) -> pd.DataFrame:
+    """What a change of several bases is; no columns at all where every known one is a substitution of one base.
 
     ``one_base`` tells where the families of substitutions and amino acids have something to say.
     """
     kind = table["_kind"]
-    if kind.eq("snv").all():
+    if kind[known].eq("snv").all():
         return pd.DataFrame(index=range(len(table)))
     before, after = (table[f"_{side}_bases"].str.len().to_numpy(np.int64) for side in ("ref", "alt"))
     change = after - before
@@ -170,29 +183,36 @@ def _splice(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def _columns(columns: dict, size: int) -> pd.DataFrame:
+def _columns(columns: dict, known: np.ndarray) -> pd.DataFrame:
     """The columns, and for those with gaps whether there is a value."""
     out = dict(columns)
-    out |= {f"{name}_known": np.isfinite(value) for name, value in columns.items() if not np.isfinite(value).all()}
-    return pd.DataFrame(out, index=range(size))
+    gaps = [name for name, value in columns.items() if not np.isfinite(value[known]).all()]
+    out |= {f"{name}_known": np.isfinite(columns[name]) for name in gaps}
+    return pd.DataFrame(out, index=range(len(known)))
 
 
-def _windows(columns: dict, position: np.ndarray) -> pd.DataFrame:
-    """Means of columns at the positions round each variant, its own left out; NaN where there is none."""
-    place, row = np.unique(position, return_inverse=True)
+def _windows(columns: dict, position: np.ndarray, known: np.ndarray | None = None) -> pd.DataFrame:
+    """Means of columns at the positions of known rows round each variant, its own left out; NaN where there is none."""
+    known = np.ones(len(position), dtype=bool) if known is None else known
+    place, row = np.unique(position[known], return_inverse=True)
+    asked, which = np.unique(position, return_inverse=True)
+    own = np.searchsorted(place, asked)
+    own[own == len(place)] = 0
+    here = place[own] == asked
     out = {}
     for name, value in columns.items():
-        grouped = pd.Series(value).groupby(row)
-        if grouped.nunique().le(1).mean() < BY_POSITION or np.isnan(value).mean() > 0.5:
+        grouped = pd.Series(value[known]).groupby(row)
+        if grouped.nunique().le(1).mean() < BY_POSITION or np.isnan(value[known]).mean() > 0.5:
             continue
         mean = grouped.mean().to_numpy()
-        known = np.isfinite(mean)
-        totals = np.concatenate([[0.0], np.where(known, mean, 0.0).cumsum()])
-        counts = np.concatenate([[0], known.cumsum()])
+        there = np.isfinite(mean)
+        filled = np.where(there, mean, 0.0)
+        totals = np.concatenate([[0.0], filled.cumsum()])
+        counts = np.concatenate([[0], there.cumsum()])
         for k in WINDOWS:
-            low, high = np.searchsorted(place, place - k), np.searchsorted(place, place + k, side="right")
-            total = totals[high] - totals[low] - np.where(known, mean, 0.0)
-            count = counts[high] - counts[low] - known
-            around = np.divide(total, count, out=np.full(len(place), np.nan), where=count > 0)
-            out[f"{name}_within_{k}"] = around[row]
+            low, high = np.searchsorted(place, asked - k), np.searchsorted(place, asked + k, side="right")
+            total = totals[high] - totals[low] - np.where(here, filled[own], 0.0)
+            count = counts[high] - counts[low] - (here & there[own])
+            around = np.divide(total, count, out=np.full(len(asked), np.nan), where=count > 0)
+            out[f"{name}_within_{k}"] = around[which]
     return pd.DataFrame(out, index=range(len(position)))

@@ -7,6 +7,7 @@ import pandas as pd
 import pysam
 
 from dnalm.io.fasta import Genome
+from dnalm.io.tabix import write_index
 from dnalm.io.tables import atomic_path
 from dnalm.variants.observed import REASONS
 
@@ -15,6 +16,7 @@ COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 GAIN = "Nats by which the repair makes the sequence more likely, mean of both strands"
 SCREEN = "Nats by which the repair is expected over what is there, of the one pass over the sample"
 RATIO = "Log-likelihood ratio of what the sample has against what the reference has, in the sample, in nats"
+RANK = "Place by ratio among substitutions, or among all others; 1 for the most suspicious"
 
 
 def write_flagged(genome: Genome, table: pd.DataFrame, path) -> None:
@@ -42,7 +44,7 @@ def write_ranked(genome: Genome, table: pd.DataFrame, path) -> None:
     info = [
         *(f'##FILTER=<ID={name},Description="{text}">' for name, text in REASONS.items()),
         f'##INFO=<ID=DNALM_LLR,Number=1,Type=Float,Description="{RATIO}">',
-        '##INFO=<ID=DNALM_RANK,Number=1,Type=Integer,Description="Place by ratio, 1 for the most suspicious">',
+        f'##INFO=<ID=DNALM_RANK,Number=1,Type=Integer,Description="{RANK}">',
         '##INFO=<ID=QUERY,Number=1,Type=String,Description="Contig of the sample">',
         '##INFO=<ID=QPOS,Number=1,Type=Integer,Description="Position in it, from 1">',
         '##INFO=<ID=QSTRAND,Number=1,Type=Character,Description="Its strand">',
@@ -84,5 +86,4 @@ def _write(genome: Genome, info: list[str], rows: list[tuple[int, str]], path) -
         plain.write_text("\n".join(lines) + "\n")
         pysam.tabix_compress(str(plain), str(temporary), force=True)
         plain.unlink()
-        pysam.tabix_index(str(temporary), preset="vcf", force=True)
-        Path(f"{temporary}.tbi").replace(f"{path}.tbi")
+        write_index(temporary, path, genome.contigs["length"].max())

@@ -19,6 +19,7 @@ from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
 from dnalm.io.paf import Block
 from dnalm.io.programs import last_words, program
+from dnalm.io.tabix import write_index
 from dnalm.io.tables import atomic_path
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ def _check(genome: Genome, blocks: list[Block]) -> dict[str, int]:
     return contigs["offset"].astype(int).to_dict()
 
 
-def _counts(block: Block, settings: dict) -> str:
+def doubt_of(block: Block, settings: dict) -> str:
     """Why nothing of a block counts, or nothing."""
     if not block.primary:
         return "secondary"
@@ -137,7 +138,7 @@ def _rows(block: Block, offset: int, settings: dict) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "position": offset + block.place, "ref": block.ref, "alt": block.alt, "query": block.query,
-            "query_position": block.query_place, "reverse": block.reverse, "reason": _counts(block, settings),
+            "query_position": block.query_place, "reverse": block.reverse, "reason": doubt_of(block, settings),
         }
     )  # fmt: skip
 
@@ -166,7 +167,7 @@ def _masks(genome: Genome, blocks: list[Block], offsets: dict, settings: dict) -
         for block in mine:
             place = offsets[block.contig] + _bases(block.matched, False)
             shared[place] |= twice[_bases(block.query_matched, block.reverse)]
-            if not _counts(block, settings):
+            if not doubt_of(block, settings):
                 matched[place] = True
     return _Masks(matched, shared, _painted(total, np.clip(near, 0, total)) > 0)
 
@@ -222,8 +223,7 @@ def write_differences(genome: Genome, found: Differences, path) -> None:
                     out.write(f"{c.contig}\t{r.position - c.offset + 1}\t.\t{bases}\t.\t{r.reason or 'PASS'}\t{info}\n")
         pysam.tabix_compress(str(plain), str(temporary), force=True)
         plain.unlink()
-        pysam.tabix_index(str(temporary), preset="vcf", force=True)
-        Path(f"{temporary}.tbi").replace(f"{path}.tbi")
+        write_index(temporary, path, genome.contigs["length"].max())
 
 
 def write_callable(genome: Genome, found: Differences, path) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 from dnalm.io.fasta import Genome
 from dnalm.io.paf import Block
 from dnalm.sequence.alphabet import decode, reverse_complement
-from dnalm.variants.observed import call_differences
+from dnalm.variants.observed import call_differences, doubt_of
 
 #: Which differences are sure, as `dnalm.variants.observed` says it; an insertion is not doubted for being beside a gap.
 SETTINGS = {"min_block": 1000, "min_quality": 30, "gap_margin": 10, "max_differences": 8}
@@ -65,8 +65,7 @@ def _gaps(reference: Genome, sample: Genome, block: Block, offset: int) -> list[
     else:
         near, far = block.query_matched[:-1, 1], block.query_matched[1:, 0]
     size = np.maximum(high - low, far - near)
-    reason = "" if block.primary and block.quality >= SETTINGS["min_quality"] else "low_quality"
-    reason = reason or ("short_block" if block.end - block.start < SETTINGS["min_block"] else "")
+    reason = doubt_of(block, SETTINGS)
     for i in np.flatnonzero((size > 0) & (size <= LONGEST)):
         ref = decode(reference.codes[first + low[i] : first + high[i]] & 7)
         codes = np.asarray(sample.codes[offset + near[i] : offset + far[i]]) & 7
@@ -77,5 +76,9 @@ def _gaps(reference: Genome, sample: Genome, block: Block, offset: int) -> list[
 
 
 def ranked(table: pd.DataFrame, ratio: np.ndarray) -> pd.DataFrame:
-    """The differences with ``ratio`` and ``rank``: 1 for what the model doubts most, NaN where it says nothing."""
-    return table.assign(ratio=ratio, rank=pd.Series(ratio, index=table.index).rank(method="first"))
+    """The differences with ``ratio`` and ``rank``: 1 for what the model doubts most, NaN where it says nothing.
+
+    Substitutions have ranks of their own, and all others: two-sided and joint ratios are on different scales.
+    """
+    single = (table["ref"].str.len() == 1) & (table["alt"].str.len() == 1)
+    return table.assign(ratio=ratio, rank=pd.Series(ratio, index=table.index).groupby(single).rank(method="first"))

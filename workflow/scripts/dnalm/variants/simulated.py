@@ -97,6 +97,19 @@ def match_controls(
     return pd.DataFrame(columns)
 
 
+def for_users(table: pd.DataFrame, contigs: pd.DataFrame) -> pd.DataFrame:
+    """A table of `match_controls` as it is handed out: ``contig``, ``position`` from 0 in it, bases as letters.
+
+    ``contigs`` is that of the reference (`Genome.contigs`).
+    """
+    offsets = contigs["offset"].to_numpy(np.int64)
+    row = np.searchsorted(offsets, table["position"], side="right") - 1
+    letters = {name: np.array(list("ACGT"), dtype=object)[table[name]] for name in ("ref", "alt")}
+    placed = table.assign(position=table["position"].to_numpy() - offsets[row], **letters)
+    placed.insert(0, "contig", contigs["contig"].to_numpy()[row])
+    return placed
+
+
 def _draw(wanted: np.ndarray, candidates: np.ndarray, group: np.ndarray, rng) -> np.ndarray:
     """For each wanted group (n,) a candidate (m,) of that group (m,), none twice; -1 where they run out."""
     shuffled = rng.permutation(len(candidates))

@@ -4,11 +4,9 @@ Every prediction of `held_out` comes from a scorer that was fitted without the v
 stretch of codons. What else is chosen (the penalty of the regression, the calibration, the thresholds) is chosen on
 further held-out groups inside of the training groups. Nothing sees the labels of the group that is predicted.
 
-The logistic regression is saved as JSON (`LogisticScorer.save`). Boosted trees are not saved: the same table and config
-fit the same trees again.
+`dnalm.variants.final` fits the scorer that is applied to variants without a label, on all groups.
 """
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from dnalm.errors import InputError
-from dnalm.io.tables import write_json
+from dnalm.variants.boosted import BoostedTrees
 
 #: Inverse penalties that are tried, from the strongest.
 PENALTIES = (0.01, 0.1, 1.0)
@@ -66,21 +64,16 @@ class LogisticScorer:
         """Log-odds (n,)."""
         return _standard(x, self.mean, self.scale) @ self.weights + self.intercept
 
-    def save(self, path, **facts) -> None:
-        """Write it as JSON, with whatever else a reader should know."""
+    def record(self) -> dict:
+        """All of it as lists and numbers."""
         arrays = {key: getattr(self, key).tolist() for key in ("mean", "scale", "weights")}
-        own = {"kind": "logistic", "names": list(self.names), **arrays, "intercept": self.intercept}
-        write_json(own | facts, path)
+        return {"names": list(self.names), **arrays, "intercept": self.intercept}
 
     @classmethod
-    def load(cls, path) -> "LogisticScorer":
-        """Read what `save` wrote."""
-        with open(path) as file:
-            said = json.load(file)
-        if said.get("kind") != "logistic":
-            raise InputError("this is no saved logistic regression", str(path), "Give a *.model.json of this stage")
-        arrays = (np.array(said[key], dtype=np.float64) for key in ("mean", "scale", "weights"))
-        return cls(tuple(said["names"]), *arrays, said["intercept"])
+    def of(cls, record: dict) -> "LogisticScorer":
+        """What `record` gave."""
+        arrays = (np.array(record[key], dtype=np.float64) for key in ("mean", "scale", "weights"))
+        return cls(tuple(record["names"]), *arrays, record["intercept"])
 
 
 def _standard(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -98,6 +91,10 @@ class Trees:
     def score(self, x: np.ndarray) -> np.ndarray:
         """Log-odds (n,)."""
         return self._model.decision_function(x)
+
+    def plain(self, names) -> BoostedTrees:
+        """The same trees as arrays."""
+        return BoostedTrees.of(self._model, names)
 
 
 @dataclass(frozen=True)
@@ -244,6 +241,16 @@ def _needs(kinds, kind: str) -> bool:
 def _combined(kinds, line: np.ndarray, trees: np.ndarray) -> dict[str, np.ndarray]:
     every = {"logistic": line, "boosting": trees, "mean": (line + trees) / 2}
     return {kind: every[kind] for kind in kinds}
+
+
+def calls(p: np.ndarray, threshold, strict) -> np.ndarray:
+    """harmful, uncertain or harmless (n,) by probabilities: above both thresholds, between them, below both.
+
+    Where most labels are harmful the ``strict`` threshold of a precision is the lower of the two: nothing is called
+    harmful for the base rate alone.
+    """
+    return np.select([p >= np.maximum(threshold, strict), p >= np.minimum(threshold, strict)],
+                     ["harmful", "uncertain"], "harmless")  # fmt: skip
 
 
 def best_threshold(p: np.ndarray, y: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from dnalm.download.archive import unpack_members
 from dnalm.download.checksums import parse_md5
 from dnalm.download.client import Client
 from dnalm.download.faults import DownloadError
-from dnalm.download.providers.offers import Offer, Plan, pinned
+from dnalm.download.providers.offers import Offer, Plan, checksums, pinned
 from dnalm.download.settings import Settings
 from dnalm.download.transfer import RemoteFile
 from dnalm.io.remote import ASSEMBLY, GENBANK, NUCLEOTIDE, strip_compression, wanted_format
@@ -68,15 +68,12 @@ def _assembly(source: dict, folder: str, client: Client) -> Plan:
     stem = _version_of(source["ncbi"], folder, client.names(folder))
     place = f"{folder}/{stem}"
     there = client.names(place)
-    digests = {}
-    if "md5checksums.txt" in there:
-        digests = parse_md5(client.text(f"{place}/md5checksums.txt"))
     wanted = {**ENDS[wanted_format(source)], "report": "_assembly_report.txt"}
     files = []
     for role, end in wanted.items():
         name = f"{stem}{end}"
         if name in there:
-            promised = {"md5": digests[name]} if name in digests else {}
+            promised = checksums(client, f"{place}/md5checksums.txt", parse_md5, name, "md5")
             files.append(RemoteFile(role, name, f"{place}/{name}", promised, pinned(source, role)))
         elif role == "sequence":
             raise DownloadError(

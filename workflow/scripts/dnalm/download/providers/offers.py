@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dnalm.download.client import Client
 from dnalm.download.faults import DownloadError
-from dnalm.download.http import without_secrets
 from dnalm.download.transfer import RemoteFile
+from dnalm.io.remote import without_secrets
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,16 @@
 """Any URL: http, https, ftp, and s3 of buckets that everybody may read."""
 
 from functools import partial
-from urllib.parse import quote, urlsplit
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 from dnalm.download.checks import format_of
 from dnalm.download.client import Client
 from dnalm.download.faults import DownloadError
-from dnalm.download.http import without_secrets
 from dnalm.download.providers.offers import Offer, Plan, pinned
 from dnalm.download.settings import Settings
 from dnalm.download.transfer import RemoteFile
-from dnalm.io.remote import SUFFIXES, is_url, url_name
+from dnalm.io.remote import SUFFIXES, is_url, url_name, without_secrets
 
 LICENCE = "not stated by the source"
 
@@ -33,12 +33,24 @@ def annotation_file(source: dict, settings: Settings) -> RemoteFile | None:
 
 
 def _file(source: dict, role: str, url: str, name: str | None, settings: Settings) -> RemoteFile:
-    name = name or url_name(url)
-    if format_of(name) is None:
+    name, where = name or url_name(url), f"{source.get('of', 'genomes')}: {without_secrets(url)}"
+    kind = source.get("of", role)
+    if Path(name).name != name:
+        raise DownloadError("refused", f"{name!r} names a folder", "genomes: file", "Give the name of the file alone")
+    if urlsplit(url).scheme == "file":
+        there = Path(unquote(urlsplit(url).path)).is_file()
+        step = "Give files that are here as paths" if there else "Check the path"
+        raise DownloadError("missing", "nothing is downloaded from here" if there else "no such file", where, step)
+    if format_of(name) == "zip":
         raise DownloadError(
-            "missing", f"{name!r} does not say which format it is", f"genomes: {without_secrets(url)}",
-            f"Give the file a name with `file`, with one of {', '.join(SUFFIXES)}, and .gz if it is compressed",
-        )  # fmt: skip
+            "refused", f"{name} is an archive", where, "Unpack it, and give the file that is in it as path"
+        )
+    if format_of(name) is None:
+        ends = f"one of {', '.join(SUFFIXES[kind])}, and .gz if it is compressed"
+        step = f"Give the file a name with `file`, with {ends}"
+        if kind != "sequence":
+            step = f"Fetch it, and give its path as `{'vcf' if kind == 'variants' else kind}`, with {ends}"
+        raise DownloadError("missing", f"{name!r} does not say which format it is", where, step)
     return RemoteFile(role, name, s3_to_https(url, settings), {}, pinned(source, role))
 
 

@@ -4,8 +4,9 @@ import numpy as np
 
 from dnalm.errors import InputError
 from dnalm.models.memory.features import Features, next_shorter_flanks, raw_block, smoothed_block
-from dnalm.models.memory.leave_out import leave_out_after, leave_out_between
+from dnalm.models.memory.leave_out import leave_out_after, leave_out_between, leave_out_stretch
 from dnalm.sequence.alphabet import reverse_complement
+from dnalm.sequence.batches import Batch
 
 #: Shortest side of a flank whose sides are unequal: it then backs off to a symmetric one that is seen often.
 FLANK_CORE = 5
@@ -50,7 +51,9 @@ class Memory:
         """Bases of training sequence on one strand."""
         return int((self.segments[:, 2] - self.segments[:, 1]).sum())
 
-    def lookup(self, codes: np.ndarray, origin=None, raw: bool = False, flanks: bool = True) -> Features:
+    def lookup(
+        self, codes, origin=None, raw: bool = False, flanks: bool = True, without: Batch | None = None
+    ) -> Features:
         """Features of a batch of windows.
 
         Parameters
@@ -63,18 +66,18 @@ class Memory:
             Give the four counts and their sum instead of smoothed probabilities and the log count.
         flanks : bool
             Look at two-sided contexts too; without, which is quicker, their block has none.
+        without : Batch
+            A stretch of the genome for each window, as if the memory had never read it; in place of ``origin``, and
+            without two-sided contexts.
         """
         codes = np.ascontiguousarray(codes, dtype=np.uint8)
         ahead, behind, between = self._counts(codes, flanks)
-        segments = self.own_segments(origin, codes.shape)
-        if (segments >= 0).any():
-            text, own, mirror = self._own_text(codes, origin, segments)
-            orders = self._order_lengths
-            leave_out_after(ahead, codes, text, own, mirror, orders)
-            flipped = (np.ascontiguousarray(places[:, ::-1]) for places in (mirror, own))
-            leave_out_after(behind, reverse_complement(codes), text, *flipped, orders)
-            if flanks and self.flanks:
-                leave_out_between(between, codes, text, own, mirror, self._flank_lengths)
+        if without is None:
+            self._leave_out(codes, origin, ahead, behind, between)
+        elif flanks or origin is not None:
+            raise ValueError("a stretch is left out of one-sided contexts, and in place of the bases of an origin")
+        else:
+            self._leave_out_stretch(codes, without, ahead, behind)
         if raw:
             return Features(raw_block(ahead), raw_block(behind), raw_block(between))
         shorter, lengths = np.arange(len(self.orders)) - 1, [sum(f) for f in self.flanks] if flanks else []
@@ -83,6 +86,31 @@ class Memory:
             smoothed_block(behind, self.orders, shorter),
             smoothed_block(between, lengths, next_shorter_flanks(self.flanks)),
         )
+
+    def _leave_out(self, codes, origin, ahead, behind, between) -> None:
+        """Take the n-grams of every base itself out of its counts."""
+        segments, orders = self.own_segments(origin, codes.shape), self._order_lengths
+        if not (segments >= 0).any() or not (len(orders) or self.flanks):
+            return
+        text, own, mirror = self._own_text(codes, origin, segments)
+        if len(orders):
+            leave_out_after(ahead, codes, text, own, mirror, orders)
+            flipped = (np.ascontiguousarray(places[:, ::-1]) for places in (mirror, own))
+            leave_out_after(behind, reverse_complement(codes), text, *flipped, orders)
+        if between.shape[2]:
+            leave_out_between(between, codes, text, own, mirror, self._flank_lengths)
+
+    def _leave_out_stretch(self, codes, without: Batch, ahead, behind) -> None:
+        """Take the n-grams of a whole stretch out of the counts of a window."""
+        segments, orders = self.own_segments(without.origin, without.codes.shape), self._order_lengths
+        if not (segments >= 0).any() or not len(orders):
+            return
+        text, own, mirror = self._own_text(without.codes, without.origin, segments)
+        joined = (np.diff(without.positions) == 1) & (segments[:, 1:] == segments[:, :-1]) & (segments[:, 1:] >= 0)
+        edge = np.ones((len(joined), 1), dtype=bool)
+        first, last = np.hstack([edge, ~joined]), np.hstack([~joined, edge])
+        for counts, read in ((ahead, codes), (behind, reverse_complement(codes))):
+            leave_out_stretch(counts, read, text, own, mirror, first, last, orders)
 
     def attach(self, genomes) -> None:
         """Let leave-one-out read around a base in these genomes; a memory that holds the sequence needs none."""

@@ -1,15 +1,16 @@
-"""Leave-one-out: take every n-gram that covers the queried base itself, on either strand, out of its counts.
+"""Leave-one-out: take what was counted at the queried place itself, on either strand, out of the counts.
 
-An n-gram covers the base if the base is in it, predicted or context: the words around the base see it as well. Both
-copies of the base, on the strand of the window and on the other one, are places of one text of both strands. No count
-falls below zero: a table of fixed size may have lost some of what is taken away.
+Every n-gram that covers the queried base, or for a comparison of alleles any base of a whole stretch. An n-gram covers
+a base if the base is in it, predicted or context: the words around the base see it as well. Both copies of the base,
+on the strand of the window and on the other one, are places of one text of both strands. No count falls below zero: a
+table of fixed size may have lost some of what is taken away.
 """
 
 import numpy as np
 from numba import njit
 
-#: Bases that a quick look compares without a branch.
-GLANCE = 4
+#: Bases that a quick look compares without a branch, and bases by which the n-grams of a stretch are looked up.
+GLANCE, KEY = 4, 4
 
 
 @njit(cache=True)
@@ -116,3 +117,74 @@ def leave_out_between(counts, codes, text, own, mirror, flanks):
                         if lo <= left and hi <= right and p - lo <= copy <= p + hi:
                             if copy == here or not (p - lo <= here <= p + hi):
                                 counts[b, t, j, text[p]] -= counts[b, t, j, text[p]] > 0
+
+
+@njit(cache=True)
+def leave_out_stretch(counts, codes, text, own, mirror, first, last, orders):
+    """Take every n-gram that covers any base of a stretch out of the counts of a whole window.
+
+    The counts become those of a memory that never read the stretch.
+
+    Parameters
+    ----------
+    counts : int32 (B, L, orders, 4)
+        Changed in place.
+    codes : uint8 (B, L)
+        Windows, read in either direction.
+    own, mirror : int64 (B, S)
+        Place in ``text`` of each base of the stretch and of its complement; -1 where the base is not in the memory.
+    first, last : bool (B, S)
+        Whether the memory has not read the base before, and the one behind, as part of the stretch.
+    """
+    longest, key_bases = orders[-1], min(orders[0], KEY)
+    column = np.full(longest + 1, -1)
+    column[orders] = np.arange(len(orders))
+    for b in range(codes.shape[0]):
+        most = 2 * own.shape[1] + longest * (first[b].sum() + last[b].sum())
+        places, shortest = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+        found = 0
+        for s in range(own.shape[1]):
+            if own[b, s] >= 0:
+                found = _add_places(text, own[b, s], longest * last[b, s], places, shortest, found)
+                found = _add_places(text, mirror[b, s], longest * first[b, s], places, shortest, found)
+        heads, following = np.full(4**key_bases, -1), np.empty(found, dtype=np.int64)
+        for i in range(found):
+            key = _key(text, places[i], key_bases)
+            if key >= 0:
+                following[i], heads[key] = heads[key], i
+        for t in range(codes.shape[1]):
+            key = _key(codes[b], t, key_bases)
+            i = heads[key] if key >= 0 else -1
+            while i >= 0:
+                p = places[i]
+                for k in range(max(shortest[i], 1), _match_left(text, p, codes[b], t, longest) + 1):
+                    if column[k] >= 0:
+                        counts[b, t, column[k], text[p]] -= counts[b, t, column[k], text[p]] > 0
+                i = following[i]
+
+
+@njit(cache=True)
+def _add_places(text, place, beyond, places, shortest, found):
+    """Places that n-grams with the base at ``place`` predict: itself, and up to ``beyond`` that follow.
+
+    An n-gram that reaches back to the base has a context of at least as many bases as there are between.
+    """
+    for d in range(beyond + 1):
+        if place + d >= len(text) or text[place + d] > 3:
+            break
+        places[found], shortest[found] = place + d, d
+        found += 1
+    return found
+
+
+@njit(cache=True)
+def _key(codes, t, size):
+    """The ``size`` bases before a place as a number; -1 with an N among them, or at the beginning."""
+    if t < size:
+        return -1
+    key = 0
+    for n in range(1, size + 1):
+        if codes[t - n] > 3:
+            return -1
+        key = 4 * key + codes[t - n]
+    return key

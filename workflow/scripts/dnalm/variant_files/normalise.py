@@ -11,9 +11,10 @@ from dnalm.sequence.left_align import left_align
 
 
 def normalised(genome, alleles: pd.DataFrame) -> pd.DataFrame:
-    """A table of alleles (`dnalm.variant_files.reader.Batch`) with those that have no flag at their leftmost places.
+    """A table of alleles with those that have no flag at their leftmost places.
 
-    ``position``, ``ref`` and ``alt_bases`` change; the record that they are of does not.
+    Columns are `dnalm.variant_files.alleles.COLUMNS`. ``position``, ``ref`` and ``alt_bases`` change; the record that
+    they are of does not.
     """
     rows = np.flatnonzero((alleles["flag"] == "").to_numpy() & alleles["kind"].isin(["insertion", "deletion"]))
     first = genome.contigs.set_index("contig")["offset"].reindex(alleles["contig"].iloc[rows]).to_numpy(np.int64)
