@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from helpers.study import FOUND, GENES, comparison_row, gene_rows, language_rows, metric_row, stage
 
-from dnalm.report import numbers, summary
+from dnalm.report import numbers, summary, variants
 from dnalm.report.markup import blocks, inline
 from dnalm.report.results import Estimate, gene_counts, verdict
 
@@ -324,3 +324,11 @@ def test_the_lead_holds_language_genes_and_leakage():
     starts = ("Reading both sides of a base", "As a gene finder", "None of the 1 test window")
     assert all(part[0].startswith(start) for part, start in zip(parts, starts, strict=True))
     assert len(summary.lead(stage(*language_rows()), None, leakage([]))) == 2
+
+
+def test_what_scores_know_without_labels_names_the_best_rule():
+    values = {"dnalm_frame": 0.98, "dnalm": 0.44, "position_3": 0.9, "codon_usage": 0.46}
+    rows = [metric_row("variants", method, "auroc", value, stratum="missense") for method, value in values.items()]
+    (told,) = variants.sentences(stage(rows, []))
+    assert "alone has an AUROC of 0.440" in told and "with predicted reading frames 0.980" in told
+    assert "<em>Third codon position is harmless</em> with 0.900" in told and "*" not in told

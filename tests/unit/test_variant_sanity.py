@@ -102,7 +102,11 @@ def rows(world):
     def shifts(table):
         place = table["position"].to_numpy()[::9]
         shifted = np.arange(len(place)) % 2 == 1
-        return {"perfect": (place, 3.0 * shifted, shifted), "constant": (place, np.zeros(len(place)), shifted)}
+        perfect = place, 3.0 * shifted, shifted
+        return {
+            "frameshift": {"perfect": perfect, "constant": (place, np.zeros(len(place)), shifted)},
+            "frameshift_matched": {"perfect": perfect},
+        }
 
     return evaluate_saturation(genome, features, splits, scores_of, SETTINGS, 1, COMMON, shifts)
 
@@ -111,10 +115,26 @@ def test_rows_follow_the_contract(rows):
     metrics, comparisons = rows
     assert all(set(row) == set(METRIC_COLUMNS) for row in metrics)
     assert all(set(row) == set(COMPARISON_COLUMNS) for row in comparisons)
-    assert len(metrics) == 3 * 4 + 2
+    assert len(metrics) == 3 * 4 + 2 + 1
     assert len(comparisons) == 3 * 3 + 1
     assert {row["stage"] for row in metrics} == {"variants"} and {row["split"] for row in metrics} == {"test"}
     assert {row["method_a"] for row in comparisons if row["stratum"] != "frameshift"} == {"dnalm_frame"}
+
+
+def test_the_profile_is_the_mean_ratio_of_each_codon_position(world, table):
+    def ratios(table):
+        return {"dnalm": np.arange(len(table)) % 7.0, "position_3": np.zeros(len(table))}
+
+    metrics, _ = evaluate_saturation(*world[:2], world[2], ratios, SETTINGS, 1, COMMON)
+    found = {row["stratum"]: row for row in metrics if row["metric"] == "mean_ratio"}
+    assert {row["method"] for row in found.values()} == {"dnalm"} and len(found) == 3
+    for place in range(3):
+        row, mine = (
+            found[f"codon_position_{place + 1}"],
+            -(np.arange(len(table)) % 7.0)[table["codon_position"] == place],
+        )
+        assert row["value"] == pytest.approx(mine.mean()) and row["n"] == len(mine)
+        assert row["ci_low"] <= row["value"] <= row["ci_high"]
 
 
 def test_values_equal_scikit_learn(rows, table):
@@ -149,6 +169,8 @@ def test_intervals_lie_around_the_values(rows):
 def test_frameshifts_are_judged_against_silent_changes(rows):
     found = {row["method"]: row["value"] for row in rows[0] if row["stratum"] == "frameshift"}
     assert found == {"perfect": 1.0, "constant": 0.5}
+    matched = [row for row in rows[0] if row["stratum"] == "frameshift_matched"]
+    assert [(row["method"], row["value"]) for row in matched] == [("perfect", 1.0)]
 
 
 def test_positions_outside_of_all_units_are_refused():

@@ -90,7 +90,7 @@ def test_differences_from_the_reference_are_those_that_were_made(finished):
     sure = [r for r in found if list(r.filter) == ["PASS"]]
     assert {r.start for r in sure} & {50_000} and len(sure) == 3
     assert sorted(len(r.alts[0]) - len(r.ref) for r in sure) == [-1, 0, 3]
-    assert sorted(r.info["DNALM_RANK"] for r in sure) == [1, 2, 3]
+    assert sorted(r.info["DNALM_RANK"] for r in sure) == [1, 1, 2]  # a substitution; two of other lengths
     single = next(r for r in sure if len(r.ref) == len(r.alts[0]))
     assert draft[single.info["QUERY"]][single.info["QPOS"] - 1] == single.alts[0]
 

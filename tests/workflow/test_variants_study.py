@@ -90,7 +90,9 @@ def test_the_report_and_the_metrics_speak_of_variants(finished):
     assert "<h2>Variants</h2>" in page and "variants/mine.vcf.gz" in page and "unknown contig" in page
     metrics = pd.read_csv(finished / "all_metrics.tsv", sep="\t")
     mine = metrics[metrics["stage"] == "variants"]
-    assert {"stop_gained", "missense", "missense_matched", "frameshift"} == set(mine["stratum"])
+    judged = {"stop_gained", "missense", "missense_matched", "frameshift", "frameshift_matched"}
+    assert judged == set(mine.loc[mine["metric"] == "auroc", "stratum"])
+    assert {f"codon_position_{n}" for n in (1, 2, 3)} == set(mine.loc[mine["metric"] == "mean_ratio", "stratum"])
     assert {"dnalm", "dnalm_frame", "markov_mixture", "flank_counts", "position_3"} <= set(mine["method"])
 
 

@@ -5,14 +5,16 @@ import pandas as pd
 from dnalm.figures.vocabulary import method_label
 from dnalm.report import labelled, samples
 from dnalm.report.glossary import method_notes
+from dnalm.report.markup import inline
 from dnalm.report.numbers import MISSING, count, metric_interval, metric_value, number
 from dnalm.report.results import Stage
 from dnalm.report.tables import Cell, Column, Table, comparisons, matrix
 
-#: Strata of the sanity check, each against silent changes, and how sentences call them.
+#: Strata of the sanity check and how sentences call them.
 STRATA = {
     "stop_gained": "new stop codons", "missense": "changed amino acids",
     "missense_matched": "changed amino acids, compared with silent changes of the same base at the same codon position",
+    "frameshift": "lost bases", "frameshift_matched": "one lost base, compared with three at the same place",
 }  # fmt: skip
 GROUPS = {
     "kind": "scored", "consequence": "consequence", "not scored": "not scored", "no record": "line that is no record",
@@ -32,7 +34,7 @@ def section(inputs) -> dict | None:
     stage, tables, more = inputs.variants, [], []
     methods = stage.methods("auroc") if stage else []
     if methods:
-        caption = "AUROC against silent changes, test blocks; 0.5 is chance, the highest is bold"
+        caption = "AUROC against silent changes (one lost base also against three), test blocks; 0.5 is chance"
         places = [("auroc", stratum) for stratum in stage.strata("auroc")]
         tables.append(matrix("zero-shot", caption, stage, methods, places, ANNOTATED))
         caption = (
@@ -70,7 +72,7 @@ def sentences(stage: Stage) -> list[str]:
         if rules:
             best = max(rules, key=lambda m: rules[m].value)
             text += f"; the best rule without a model is *{method_label(best)}* with {_shown(rules[best])}"
-        told.append(f"{text}.")
+        told.append(inline(f"{text}."))
     return told
 
 
