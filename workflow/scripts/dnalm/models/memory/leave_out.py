@@ -9,7 +9,7 @@ table of fixed size may have lost some of what is taken away.
 import numpy as np
 from numba import njit
 
-#: Bases that a quick look compares without a branch, and bases by which the n-grams of a stretch are looked up.
+#: Bases that a quick look compares without a branch; bases by which n-grams of a stretch are looked up.
 GLANCE, KEY = 4, 4
 
 
@@ -136,9 +136,7 @@ def leave_out_stretch(counts, codes, text, own, mirror, first, last, orders):
     first, last : bool (B, S)
         Whether the memory has not read the base before, and the one behind, as part of the stretch.
     """
-    longest, key_bases = orders[-1], min(orders[0], KEY)
-    column = np.full(longest + 1, -1)
-    column[orders] = np.arange(len(orders))
+    longest = orders[-1]
     for b in range(codes.shape[0]):
         most = 2 * own.shape[1] + longest * (first[b].sum() + last[b].sum())
         places, shortest = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
@@ -147,20 +145,47 @@ def leave_out_stretch(counts, codes, text, own, mirror, first, last, orders):
             if own[b, s] >= 0:
                 found = _add_places(text, own[b, s], longest * last[b, s], places, shortest, found)
                 found = _add_places(text, mirror[b, s], longest * first[b, s], places, shortest, found)
-        heads, following = np.full(4**key_bases, -1), np.empty(found, dtype=np.int64)
-        for i in range(found):
-            key = _key(text, places[i], key_bases)
+        _leave_out_short(counts[b], codes[b], text, places[:found], shortest, orders)
+        _leave_out_long(counts[b], codes[b], text, places[:found], shortest, orders)
+
+
+@njit(cache=True)
+def _leave_out_short(counts, window, text, places, shortest, orders):
+    """What is predicted at ``places`` after contexts of less than `KEY` bases: all of them are counted once."""
+    for j in range(len(orders)):
+        if orders[j] >= KEY:
+            break
+        table = np.zeros((4 ** orders[j], 4), dtype=np.int32)
+        for i in range(len(places)):
+            key = _key(text, places[i], orders[j]) if shortest[i] <= orders[j] else -1
             if key >= 0:
-                following[i], heads[key] = heads[key], i
-        for t in range(codes.shape[1]):
-            key = _key(codes[b], t, key_bases)
-            i = heads[key] if key >= 0 else -1
-            while i >= 0:
-                p = places[i]
-                for k in range(max(shortest[i], 1), _match_left(text, p, codes[b], t, longest) + 1):
-                    if column[k] >= 0:
-                        counts[b, t, column[k], text[p]] -= counts[b, t, column[k], text[p]] > 0
-                i = following[i]
+                table[key, text[places[i]]] += 1
+        for t in range(len(window)):
+            key = _key(window, t, orders[j])
+            if key >= 0:
+                for base in range(4):
+                    counts[t, j, base] = max(counts[t, j, base] - table[key, base], 0)
+
+
+@njit(cache=True)
+def _leave_out_long(counts, window, text, places, shortest, orders):
+    """The same after contexts of `KEY` bases and more: places with the same nearest bases stand in one list."""
+    column = np.full(orders[-1] + 1, -1)
+    column[orders] = np.arange(len(orders))
+    heads, following = np.full(4**KEY, -1), np.empty(len(places), dtype=np.int64)
+    for i in range(len(places)):
+        key = _key(text, places[i], KEY)
+        if key >= 0:
+            following[i], heads[key] = heads[key], i
+    for t in range(len(window)):
+        key = _key(window, t, KEY)
+        i = heads[key] if key >= 0 else -1
+        while i >= 0:
+            base = text[places[i]]
+            for k in range(max(shortest[i], KEY), _match_left(text, places[i], window, t, orders[-1]) + 1):
+                if column[k] >= 0:
+                    counts[t, column[k], base] -= counts[t, column[k], base] > 0
+            i = following[i]
 
 
 @njit(cache=True)
