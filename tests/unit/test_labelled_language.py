@@ -8,12 +8,18 @@ from helpers.models import random_codes, small_model
 
 from dnalm.baselines.markov import ORDERS
 from dnalm.baselines.mixture import Mixture
-from dnalm.baselines.substitutions import counted_ratios
+from dnalm.baselines.substitutions import counted_mixture, counted_ratios
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
 from dnalm.sequence.splits import split_intervals
 from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.labelled_language import Language, counted_scores, language_features
 from dnalm.tasks.substitutions import Expectations
+
+
+def ratios_of(genome, splits, choices):
+    """Ratios on the test blocks, of what the training blocks have."""
+    counted = counted_mixture(genome, split_intervals(genome, splits, "train"), choices)
+    return counted_ratios(genome, splits, choices, "test", counted)
 
 
 def test_ratios_and_entropy_are_those_of_each_place():
@@ -68,7 +74,7 @@ def test_counts_say_of_held_out_variants_what_the_zero_shot_stage_says():
     """Inside a test block, far from its edges: the same ratios, whatever the order of the rows."""
     planted = planted_genome(genes=30, block=3000)
     genome, splits = planted.genome, planted.splits
-    intervals, ratios = counted_ratios(genome, splits, CHOICES, "test")
+    intervals, ratios = ratios_of(genome, splits, CHOICES)
     start, end = intervals[0]
     rows = np.array([start + 300, start + 301, end - 400, start + 90])
     table = substitutions(genome.codes, rows)

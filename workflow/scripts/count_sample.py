@@ -9,8 +9,7 @@ from dnalm.baselines.scan import chance, markov_readings, training_words, unseen
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet
 from dnalm.logs import start_log
-from dnalm.sequence.splits import read_splits
-from dnalm.tasks.planted import training_intervals
+from dnalm.sequence.splits import read_splits, training_intervals
 from dnalm.tasks.scan import flags_of, with_halo
 from dnalm.variants.rankings import Ranking
 from dnalm.variants.repairs import repair_scores

@@ -10,16 +10,17 @@ from dnalm.evaluate.variants import saturation
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import write_parquet, write_scores
 from dnalm.logs import start_log
-from dnalm.sequence.splits import blocks_of, read_splits
+from dnalm.sequence.splits import blocks_of, read_splits, training_intervals
 from dnalm.tasks.joint_counts import CountedLikelihood
 from dnalm.tasks.zero_shot import joint_changes
 
 start_log(snakemake)
 genome, splits = load_genome(Path(snakemake.input[0]).parent), read_splits(snakemake.input.splits)
 choices, p = json.loads(Path(snakemake.input.choices).read_text()), snakemake.params
-intervals, ratios = counted_ratios(genome, splits, choices, "test", p.final)
+counted = counted_mixture(genome, training_intervals(genome, splits, p.final), choices)
+intervals, ratios = counted_ratios(genome, splits, choices, "test", counted)
 for method, values in ratios.items():
     write_scores(snakemake.output[method], intervals, **{base: values[:, i] for i, base in enumerate("ACGT")})
 table = saturation(genome, pd.read_parquet(snakemake.input[3]), blocks_of(splits, genome, "test"))
-joint = CountedLikelihood(*counted_mixture(genome, splits, choices, p.final), genome)
+joint = CountedLikelihood(*counted, genome)
 write_parquet(joint_changes(joint, genome, table, p.seed), snakemake.output.changes)

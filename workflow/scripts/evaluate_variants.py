@@ -10,13 +10,13 @@ from dnalm.genomes.composite import read_calls
 from dnalm.io.fasta import load_genome
 from dnalm.io.tables import read_scores, write_comparisons, write_metrics
 from dnalm.logs import start_log
-from dnalm.sequence.splits import final_intervals, read_splits, split_intervals, splits_digest
+from dnalm.sequence.splits import read_splits, splits_digest, training_intervals
 from dnalm.tasks.zero_shot import LETTERS, Scores
 
 start_log(snakemake)
 genome, p = load_genome(Path(snakemake.input[0]).parent), snakemake.params
 splits, training = read_splits(snakemake.input.splits), np.zeros(len(genome.codes), dtype=bool)
-for start, end in final_intervals(genome, splits) if p.final else split_intervals(genome, splits, "train"):
+for start, end in training_intervals(genome, splits, p.final):
     training[start:end] = True
 ratios = {}
 for path in snakemake.input.ratios:

@@ -10,12 +10,11 @@ from dnalm.io.fasta import load_genome
 from dnalm.io.provenance import run_facts
 from dnalm.io.tables import write_comparisons, write_metrics, write_parquet, write_tsv
 from dnalm.logs import start_log
-from dnalm.sequence.splits import read_splits
+from dnalm.sequence.splits import read_splits, training_intervals
 from dnalm.tasks.labelled import facts, find_files, predict, predictions, prepare, save_model
 from dnalm.tasks.labelled_finetune import finetuned
 from dnalm.tasks.labelled_language import Language, counted_scores
 from dnalm.tasks.labelled_unlabelled import facts_of_unlabelled, predict_unlabelled, write_unlabelled
-from dnalm.tasks.planted import training_intervals
 from dnalm.variants.coding import read_coding
 from dnalm.variants.final import FinalScorer
 

@@ -7,32 +7,33 @@ from dnalm.baselines.flanks import FLANKS
 from dnalm.baselines.markov import ORDERS, Counted, chain, count_around, held_out
 from dnalm.baselines.mixture import Mixture, last_two
 from dnalm.models.memory import NgramMemory
-from dnalm.sequence.splits import final_intervals, split_intervals
 
 
-def counted_mixture(genome, splits, choices: dict, final: bool = False) -> tuple[Mixture, NgramMemory]:
-    """The frozen mixture and its counts; ``choices`` and ``final`` as in `counted_ratios`."""
-    counted = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
-    memory = NgramMemory.from_genomes([genome], [counted], ORDERS, FLANKS)
+def counted_mixture(genome, training: np.ndarray, choices: dict) -> tuple[Mixture, NgramMemory]:
+    """The frozen mixture, and what it counts: the ``training`` intervals (n, 2).
+
+    ``choices`` are what `dnalm.baselines.language.language_baselines` chose: smoothing, and weights of the mixture.
+    """
+    memory = NgramMemory.from_genomes([genome], [training], ORDERS, FLANKS)
     return Mixture.load(list(choices["smoothing"].values()), choices["mixture"]), memory
 
 
-def counted_ratios(genome, splits, choices: dict, split: str, final: bool = False):
+def counted_ratios(genome, splits, choices: dict, split: str, counted: tuple[Mixture, NgramMemory]):
     """Ratios of A C G T against the reference base, at all bases of a split.
 
     Parameters
     ----------
     choices : dict
-        What `dnalm.baselines.language.language_baselines` chose: smoothing, and weights of the mixture.
-    final : bool
-        Whether the validation blocks are counted too.
+        As in `counted_mixture`.
+    counted
+        From `counted_mixture`.
 
     Returns
     -------
     intervals : int64 (n, 2)
     ratios : dict of method to float32 (bases, 4), in nats; NaN at an N
     """
-    mixture, memory = counted_mixture(genome, splits, choices, final)
+    mixture, memory = counted
     intervals, allowed = held_out(genome, splits, split)
     columns: dict[str, list] = {"markov_mixture": [], "flank_counts": []}
     for piece in count_around(memory, genome, intervals, allowed):
@@ -47,8 +48,7 @@ def ratios_at(genome, training: np.ndarray, choices: dict, position: np.ndarray)
 
     ``training`` intervals (n, 2) are counted; where a position lies in them, its own n-grams are left out.
     """
-    memory = NgramMemory.from_genomes([genome], [training], ORDERS, FLANKS)
-    mixture = Mixture.load(list(choices["smoothing"].values()), choices["mixture"])
+    mixture, memory = counted_mixture(genome, training, choices)
     place, which = np.unique(position, return_inverse=True)
     parts = [
         _against_reference(both_directions(mixture, piece), piece.target)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from dnalm.sequence.splits import final_intervals, split_intervals
+from dnalm.sequence.splits import training_intervals
 
 log = logging.getLogger(__name__)
 SEED, DROP, MISMATCH, DIAGONALS, COPIES = 31, 20, 2, 20, 50
@@ -208,7 +208,7 @@ def audit(
     the type of the RNA gene (of table ``rna``) that the window overlaps, else ``repeat`` if there is a match, else
     ``none``; ``search`` is what looked for it.
     """
-    training = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
+    training = training_intervals(genome, splits, final)
     held_out = windows[windows["split"].isin(["test"] if final else ["validation", "test"])]
     held_out = held_out.loc[held_out["genome"].isin(genome.names), COLUMNS[:5]].reset_index(drop=True)
     _, offsets, *_ = genome.arrays

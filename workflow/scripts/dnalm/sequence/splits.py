@@ -213,6 +213,11 @@ def final_intervals(genome, splits: pd.DataFrame) -> np.ndarray:
     return _joined(split_intervals(genome, final, "train"), genome.contigs["offset"].to_numpy())
 
 
+def training_intervals(genome, splits: pd.DataFrame, final: bool) -> np.ndarray:
+    """Global intervals (n, 2) that a language model is trained on; ``final`` takes validation blocks in."""
+    return final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
+
+
 def _joined(spans: np.ndarray, borders: np.ndarray) -> np.ndarray:
     """Touching intervals as one, unless a contig begins between them."""
     alone = np.append(True, spans[1:, 0] != spans[:-1, 1])[: len(spans)] | np.isin(spans[:, 0], borders)

@@ -8,7 +8,7 @@ import pandas as pd
 from dnalm.baselines.kmer_lookup import unseen_words
 from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
-from dnalm.sequence.splits import final_intervals, split_intervals
+from dnalm.sequence.splits import training_intervals
 from dnalm.tasks.substitutions import TILE, Expectations
 from dnalm.tasks.tolerance import Tolerance, language_features
 from dnalm.training.progress import Progress
@@ -57,7 +57,7 @@ def matched_changes(
 def training_bases(whole: Genome, splits: pd.DataFrame, final: bool) -> np.ndarray:
     """Where the language model was trained, bool per global position; ``final`` if on validation blocks too."""
     training = np.zeros(len(whole.codes), dtype=bool)
-    for start, end in final_intervals(whole, splits) if final else split_intervals(whole, splits, "train"):
+    for start, end in training_intervals(whole, splits, final):
         training[start:end] = True
     return training
 

@@ -3,18 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
 from dnalm.io.tables import atomic_path, write_json, write_parquet
-from dnalm.sequence.splits import final_intervals, split_intervals
+from dnalm.sequence.splits import training_intervals
 from dnalm.variants.planted import plant
-
-
-def training_intervals(whole: Genome, splits: pd.DataFrame, final: bool) -> np.ndarray:
-    """Global intervals (n, 2) that the language model was trained on; ``final`` takes validation blocks in."""
-    return final_intervals(whole, splits) if final else split_intervals(whole, splits, "train")
 
 
 def plant_sample(genome: Genome, whole: Genome, splits, final: bool, settings: dict, seed: int, real, folder) -> None:

@@ -15,7 +15,7 @@ from dnalm.models.config import ModelConfig
 from dnalm.models.memory import HashedMemory, Memory, NgramMemory
 from dnalm.models.two_sided import TwoSided
 from dnalm.sequence.genetic_code import stop_codons
-from dnalm.sequence.splits import final_intervals, read_splits, split_intervals, splits_digest
+from dnalm.sequence.splits import read_splits, split_intervals, splits_digest, training_intervals
 from dnalm.sequence.tokenizers import SequenceTokenizer
 from dnalm.tasks.card import write_card
 from dnalm.tasks.language import LanguageTask, TokenTask, validation_pieces
@@ -113,7 +113,7 @@ def pretrain(
         Needed for tokens other than bases and for the objective ``masked``.
     """
     splits, final = read_splits(splits_path), settings.get("final", False)
-    training = final_intervals(genome, splits) if final else split_intervals(genome, splits, "train")
+    training = training_intervals(genome, splits, final)
     model = placed(new_model(settings, genome, training, seed, tokenizer=tokenizer))
     sampler = WindowSampler(
         genome, training, settings["window"], settings["batch_windows"], seed, window_warmup(settings),
