@@ -94,7 +94,7 @@ def test_shared_windows_and_batches_give_what_single_full_passes_give(genome, mo
     variants = [(p, *alleles) for p, some in kinds.items() for alleles in some * 2]
     columns = [list(column) for column in zip(*variants, strict=True)]
     joint = JointLikelihood(model, genome, FLANK)
-    monkeypatch.setattr(joint, "_cost", lambda *w, real=joint._cost: read.append(len(w[0])) or real(*w))
+    monkeypatch.setattr(joint, "_of", lambda *w, real=joint._of: read.append(len(w[0])) or real(*w))
     got = joint.ratios(*columns)
     assert np.allclose(got, [simple(model, genome, *variant) for variant in variants], atol=1e-4)
     assert sum(read) == len({(p, len(ref)) for p, ref, _ in variants}) + len(variants) and max(read) <= 8

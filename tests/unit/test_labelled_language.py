@@ -11,8 +11,10 @@ from dnalm.baselines.mixture import Mixture
 from dnalm.baselines.substitutions import counted_mixture, counted_ratios
 from dnalm.sequence.alphabet import decode, encode, reverse_complement
 from dnalm.sequence.splits import split_intervals
+from dnalm.tasks import state_changes
 from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.labelled_language import Language, counted_scores, language_features
+from dnalm.tasks.state_changes import StateChanges
 from dnalm.tasks.substitutions import Expectations
 
 
@@ -46,19 +48,27 @@ def test_gaps_have_the_joint_ratio_alone():
     alt = ["ACGT"[(genome.codes[40] + 1) % 4], "GG", ""]
     table = pd.DataFrame({"_position": place, "_ref_bases": ref, "_alt_bases": alt, "_kind": ["snv", "insertion", "x"]})
     table["_alt"] = [(genome.codes[40] + 1) % 4, 4, 4]
-    found = Language(own, genome, 0, 64)(table)
+    found = Language(own, genome, 0, 64, None, 1)(table, families=["language_model"])["language_model"]
     joint = JointLikelihood(own, genome).ratios(place, ref, alt)
     assert np.allclose(found["joint"], joint) and np.isfinite(found["llr"]).tolist() == [True, False, False]
 
 
-def test_positions_are_those_of_the_whole_genome():
+def test_positions_are_those_of_the_whole_genome(monkeypatch):
     """The genome of the variants is the second of two that the model knows."""
     first, second = random_codes(4, 200), random_codes(5, 300)
     whole = genome_of(first, second)
     table = pd.DataFrame({"_position": [50], "_alt": [(second[50] + 1) % 4], "_kind": ["snv"]})
     model = small_model(whole)
     want = language_features(Expectations(model, whole, 64), table.assign(_position=250))
-    pd.testing.assert_frame_equal(Language(model, whole, 200, 64)(table), want)
+    ref, alt = (decode(base) for base in (second[50:51], (second[50:51] + 1) % 4))
+    own = table.assign(_ref_bases=[ref], _alt_bases=[alt], _reverse=[True])
+    monkeypatch.setattr(state_changes, "RANDOM", 32)
+    training = np.array([[0, 200], [300, 500]])
+    found = Language(model, whole, 200, 64, training, 1)(own)
+    pd.testing.assert_frame_equal(found["language_model"], want)
+    states = StateChanges(model, whole, training, 1)
+    there = states.features(np.array([250]), [ref], [alt], np.array([True]))
+    pd.testing.assert_frame_equal(found["embeddings"], there)
 
 
 CHOICES = {"smoothing": {str(k): 8.0 for k in ORDERS}, "flank_smoothing": [8.0] * 8,

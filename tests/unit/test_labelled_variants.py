@@ -152,7 +152,7 @@ def test_thresholds_of_a_column_of_words_are_refused(tmp_path):
         ({"label": LABEL | {"pattern": "("}}, "no regular expression"),
         ({"also": [{"label": LABEL}]}, "either table or vcf"),
         ({"lookup": {"a": {"table": "x"}}}, "column goes with table"),
-        ({"spdi": "x", "vcf": "x", "table": None}, "spdi is for a table"),
+        ({"spdi": "x", "vcf": "x", "table": None}, "spdi and locus are for a table"),
         ({"lower_is_worse": ["b"]}, "in neither"),
     ],
 )

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.genomes import genome_of
+from helpers.genomes import genome_of, splits_of
 from helpers.models import random_codes
 
 from dnalm.errors import InputError
@@ -101,6 +101,21 @@ def test_no_room_is_an_error():
         plant(genome, 200, 1, np.zeros(150, dtype=bool))
 
 
+def test_places_are_handed_out_by_contig(tmp_path):
+    genome = dataclasses.replace(made_up(2), name="g")
+    plant_sample(
+        genome, genome, splits_of(("c0", 0, 9000, "train")), False, {"per_mb": 500, "region": None}, 1, None, tmp_path
+    )
+    sample, table = load_genome(tmp_path), pd.read_parquet(tmp_path / "planted.parquet")
+    assert set(table["contig"]) == {"c0", "c1"}
+    assert np.array_equal(table["read"], (table["contig"] == "c0") & (table["original"] < 9000))
+    for row in table[~table["planted"] & (table["contig"] == "c1")].itertuples():
+        before, after = (g.contig_codes("c1") & 7 for g in (genome, sample))
+        assert np.array_equal(
+            before[row.original - 20 : row.original + 20], after[row.position - 20 : row.position + 20]
+        )
+
+
 def test_a_stretch_knows_where_it_was_read(tmp_path):
     genome = dataclasses.replace(made_up(2), name="g")
     splits = pd.DataFrame(
@@ -111,9 +126,9 @@ def test_a_stretch_knows_where_it_was_read(tmp_path):
     plant_sample(genome, genome, splits, False, settings, 1, None, tmp_path)
     sample, table = load_genome(tmp_path), pd.read_parquet(tmp_path / "planted.parquet")
     assert sample.contigs["contig"].tolist() == ["c0"] and abs(len(sample.codes) - 15_000) < 20
-    assert (table["read"] == (table["original"] < 8000)).all()
+    assert (table["read"] == (table["original"] < 12_000)).all() and set(table["contig"]) == {"c0"}
     control = table[~table["planted"]].iloc[0]
-    part = genome.codes[4000 + control["original"] - 9 : 4000 + control["original"] + 9]
+    part = genome.codes[control["original"] - 9 : control["original"] + 9]
     assert np.array_equal(part, sample.codes[control["position"] - 9 : control["position"] + 9])
     with pytest.raises(InputError, match="off the contig"):
         plant_sample(

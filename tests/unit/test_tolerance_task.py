@@ -11,10 +11,12 @@ from dnalm.errors import InputError
 from dnalm.evaluate.tolerance import evaluate_tolerance
 from dnalm.io.tables import COMPARISON_COLUMNS, METRIC_COLUMNS
 from dnalm.sequence.splits import split_intervals
-from dnalm.tasks import tolerance
+from dnalm.tasks import state_changes, tolerance
 from dnalm.tasks.observed import matched_changes, with_features
+from dnalm.tasks.state_changes import STATES, StateChanges
 from dnalm.tasks.substitutions import Expectations
 from dnalm.tasks.tolerance import (
+    EMBEDDED,
     FITTED,
     LANGUAGE,
     REACH,
@@ -141,20 +143,27 @@ def world():
     return planted, coding, Expectations(model, genome, 64), found
 
 
-def test_from_differences_to_a_scorer(world):
+def test_from_differences_to_a_scorer(world, monkeypatch):
+    monkeypatch.setattr(state_changes, "RANDOM", 48)
     planted, coding, expected, found = world
     genome, everywhere = planted.genome, np.ones(len(planted.genome.codes), dtype=bool)
     table = matched_changes(genome, coding, found, everywhere, {"block": 2000, "folds": 3}, 1)
     parts = genome, genome, coding, planted.features
-    full = with_features(table, *parts, expected, planted.splits, False)
-    assert full[LANGUAGE].notna().all().all() and len(full) == len(table)
+    states = StateChanges(expected.model, genome, split_intervals(genome, planted.splits, "train"), 1, 32)
+    full = with_features(table, *parts, expected, planted.splits, False, states)
+    assert full[[*LANGUAGE, *STATES]].notna().all().all() and len(full) == len(table)
+    one = full.iloc[len(full) // 2]
+    reverse = one["gene"] >= 0 and coding.table["strand"][one["gene"]] == "-"
+    alone = states.features(np.array([one["position"]]), ["ACGT"[one["ref"]]], ["ACGT"[one["alt"]]], [reverse])
+    assert one[STATES].to_numpy(float) == pytest.approx(alone.to_numpy()[0], abs=1e-4)
     read = np.zeros(len(genome.codes), dtype=bool)
     for start, end in split_intervals(genome, planted.splits, "train"):
         read[start:end] = True
     assert np.array_equal(full["read"], read[full["position"]])
     simulated = full["simulated"].to_numpy()
     scores = held_out_scores(full, simulated, full["fold"].to_numpy(), 1) | unfitted_scores(full)
-    assert list(scores)[: len(FITTED)] == list(FITTED) and all(np.isfinite(s).all() for s in scores.values())
+    assert list(scores)[: len(FITTED | EMBEDDED)] == [*FITTED, *EMBEDDED]
+    assert all(np.isfinite(score).all() for score in scores.values())
     assert roc_auc_score(simulated, scores["dnalm_tolerance"]) > 0.6
     inside = (full["codon_position"] > 0).to_numpy()
     assert roc_auc_score(simulated[inside], scores["consequence_fixed"][inside]) > 0.65

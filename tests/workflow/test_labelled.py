@@ -92,7 +92,7 @@ def test_the_language_model_is_a_feature_and_fine_tuned(project):
     metrics = pd.read_csv(project / folder / "made_up.metrics.tsv", sep="\t")
     every = metrics[metrics["stratum"] == "all"]
     judged = {"dnalm", "dnalm_labelled", "dnalm_labelled_no_language_model", "dnalm_finetuned"}
-    judged |= {"dnalm_finetuned_random_init"}
+    judged |= {"dnalm_labelled_no_embeddings", "dnalm_finetuned_random_init"}
     assert judged <= set(every["method"]) and every.loc[every["method"].isin(judged), "n"].nunique() == 1
     # 40 deletions have no word and no counts of their own: these two are judged where all are substitutions
     counted = {"markov_mixture", "kmer_lookup"}

@@ -38,7 +38,8 @@ def project(tmp_path_factory):
 def test_what_is_planned_hangs_on_what_is_asked(project):
     snakemake(project, *STUDY, "--", "results/genomes/slice/genome.fa.gz")
     rules = planned(snakemake(project, *STUDY, "--dry-run"))
-    assert {"scan_sample", "plant_sample", "count_sample", "evaluate_scan", "figure_scanned", "report"} <= rules
+    assert {"scan_sample", "figure_scanned", "report"} <= rules
+    assert {"plant_sample", "count_sample", "score_planted", "evaluate_scan"} <= rules
     rules = planned(snakemake(project, *STUDY, "--dry-run", "--", "results/mine/variants/samples/draft.vcf.gz"))
     assert "scan_sample" in rules and not {"plant_sample", "count_sample"} & rules
 
@@ -79,6 +80,8 @@ def test_flags_of_a_draft_stand_where_the_sample_has_what_they_say(finished):
         assert draft[record.chrom].upper()[record.start : record.stop] == record.ref
         assert record.info["DNALM_GAIN"] > 0 and abs(len(record.ref) - len(record.alts[0])) <= 1
     assert sorted(r.info["DNALM_RANK"] for r in found) == list(range(1, len(found) + 1))
+    for row in flags.itertuples():  # the same places, without the base that a VCF wants beside an indel
+        assert draft[row.contig].upper()[row.position : row.position + len(row.ref)] == row.ref
     with pysam.TabixFile(str(folder / "draft.vcf.gz")) as file:
         assert len(list(file.fetch("long"))) == sum(r.chrom == "long" for r in found)
 
@@ -93,6 +96,14 @@ def test_differences_from_the_reference_are_those_that_were_made(finished):
     assert sorted(r.info["DNALM_RANK"] for r in sure) == [1, 1, 2]  # a substitution; two of other lengths
     single = next(r for r in sure if len(r.ref) == len(r.alts[0]))
     assert draft[single.info["QUERY"]][single.info["QPOS"] - 1] == single.alts[0]
+    table = pd.read_parquet(project / "results/mine/variants/samples/draft.differences.parquet")
+    assert list(table)[:4] == ["contig", "position", "ref", "alt"] and len(table) == len(found)
+    row = table[(table["position"] == single.start) & (table["reason"] == "")].iloc[0]
+    assert (row["query"], row["query_position"] + 1) == (single.info["QUERY"], single.info["QPOS"])
+    assert row["ratio"] == pytest.approx(single.info["DNALM_LLR"], rel=1e-3)
+    told = [(r.info["DNALM_CSQ"], r.info.get("DNALM_GENE", "")) for r in found]
+    assert sorted(told) == sorted(zip(table["consequence"], table["gene"], strict=True)) and len(set(told)) > 1
+    assert not (project / "results/mine/variants/samples/planted.differences.parquet").exists()
 
 
 def test_planted_changes_are_judged_with_all_methods(finished):
@@ -111,6 +122,9 @@ def test_planted_changes_are_judged_with_all_methods(finished):
     assert abs(unread["auroc", "kmer_lookup"] - 0.5) < 0.25
     planted = pd.read_parquet(folder / "samples/planted/planted.parquet")
     assert planted["planted"].sum() == 4 * 42 and np.load(folder / "samples/planted/read.npy").any()
+    ranked = pd.read_parquet(folder / "samples/planted.ranked.parquet")
+    assert len(ranked) == 4 * 42 and {"dnalm_in_reference", "markov_mixture", "consequence_fixed"} <= set(ranked)
+    assert ranked["dnalm_joint_in_reference"].notna().all()
 
 
 def test_the_report_speaks_of_samples_and_nothing_is_left_to_do(finished):

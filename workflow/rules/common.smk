@@ -289,9 +289,8 @@ def labelled_files(wildcards):
 
 
 def language_model_of(wildcards):
-    """The language model, if variants with labels are to be learned from with its scores."""
-    wanted = LABELLED[wildcards.labelled]
-    asked = "language_model" in wanted["features"] or wanted["finetune"]
+    """The language model, if variants with labels are to be learned from with what it says."""
+    asked = STUDY.variants.labelled[wildcards.labelled].needs_a_model
     return [f"{RESULTS}/pretrain/model/model.safetensors"] * asked
 
 
@@ -360,11 +359,6 @@ def planted_changes(wildcards):
 def planted_files(wildcards, kind):
     """A file of a sample that there is only with planted changes; nothing without."""
     return [f"{RESULTS}/variants/samples/{name}.{kind}" for name in PLANTED if name == sample_of(wildcards)]
-
-
-def sample_alignment(wildcards):
-    """The alignment of a sample to its reference; nothing without."""
-    return [f"{RESULTS}/variants/samples/{name}.paf" for name in COMPARED if name == sample_of(wildcards)]
 
 
 def real_differences(wildcards):

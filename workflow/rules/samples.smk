@@ -58,14 +58,11 @@ if SAMPLES:
             genome_files("genome.json", "codes.npy", "contigs.parquet"),
             sample=scanned_genome,
             planted=planted_changes,
-            paf=sample_alignment,
-            reference=lambda w: sample_reference(w, "genome.json", "codes.npy", "contigs.parquet"),
             model=f"{RESULTS}/pretrain/model/model.safetensors",
         output:
             vcf=f"{RESULTS}/variants/samples/{{sample}}.vcf.gz",
             flagged=f"{RESULTS}/variants/samples/{{sample}}.parquet",
             summary=f"{RESULTS}/variants/samples/{{sample}}.summary.tsv",
-            differences=f"{RESULTS}/variants/samples/{{sample}}.differences.parquet",
             scores=f"{RESULTS}/variants/samples/{{sample}}.scores.parquet",
         log:
             log_of("scan_sample/{sample}"),
@@ -73,11 +70,8 @@ if SAMPLES:
             benchmark_of("scan_sample/{sample}")
         params:
             budget=lambda w: SAMPLES[w.sample]["budget"],
-            reference=lambda w: sample_reference(w),
             window=PRETRAIN["window"],
-            code=code_digest(
-                "tasks/scan.py", "variants/flagged.py", "variants/sample_differences.py", "models/build.py"
-            ),
+            code=code_digest("tasks/scan.py", "variants/flagged.py", "models/build.py"),
         threads: PRETRAIN["threads"]
         resources:
             mem_mb=2000,
@@ -89,23 +83,31 @@ if SAMPLES:
 
     rule rank_differences:
         input:
-            reference=lambda w: sample_reference(w, "genome.json", "codes.npy", "contigs.parquet"),
-            differences=f"{RESULTS}/variants/samples/{{compared}}.differences.parquet",
+            genome_files("genome.json", "codes.npy", "contigs.parquet"),
+            reference=lambda w: sample_reference(w, "genome.json", "codes.npy", "contigs.parquet", "features.parquet"),
+            sample=lambda w: sample_source(w, "genome.json", "codes.npy", "contigs.parquet"),
+            paf=f"{RESULTS}/variants/samples/{{compared}}.paf",
+            model=f"{RESULTS}/pretrain/model/model.safetensors",
         output:
             vcf=f"{RESULTS}/variants/samples/{{compared}}.differences.vcf.gz",
+            differences=f"{RESULTS}/variants/samples/{{compared}}.differences.parquet",
         log:
             log_of("rank_differences/{compared}"),
         benchmark:
             benchmark_of("rank_differences/{compared}")
         params:
             reference=lambda w: sample_reference(w),
-            code=code_digest("variants/flagged.py"),
-        threads: 1
+            sample=lambda w: sample_source(w),
+            window=PRETRAIN["window"],
+            code=code_digest(
+                "tasks/differences.py", "variants/flagged.py", "variants/sample_differences.py", "models/build.py"
+            ),
+        threads: PRETRAIN["threads"]
         resources:
-            mem_mb=1000,
-            runtime=30,
+            mem_mb=2000,
+            runtime=240,
         conda:
-            "../../envs/genomics.yaml"
+            "../../envs/torch.yaml"
         script:
             "../scripts/rank_differences.py"
 
@@ -136,11 +138,41 @@ if SAMPLES:
         script:
             "../scripts/count_sample.py"
 
+    rule score_planted:
+        input:
+            genome_files("genome.json", "codes.npy", "contigs.parquet"),
+            own=lambda w: sample_source(w, "genome.json", "codes.npy", "contigs.parquet"),
+            features=lambda w: sample_source(w, "features.parquet"),
+            sample=multiext(f"{RESULTS}/variants/samples/{{planted}}/", "genome.json", "codes.npy", "contigs.parquet"),
+            planted=f"{RESULTS}/variants/samples/{{planted}}/planted.parquet",
+            splits=f"{RESULTS}/splits.tsv",
+            choices=f"{RESULTS}/pretrain/baselines.json",
+            model=f"{RESULTS}/pretrain/model/model.safetensors",
+        output:
+            f"{RESULTS}/variants/samples/{{planted}}.ranked.parquet",
+        log:
+            log_of("score_planted/{planted}"),
+        benchmark:
+            benchmark_of("score_planted/{planted}")
+        params:
+            window=PRETRAIN["window"],
+            final=PRETRAIN["final"],
+            code=code_digest("tasks/planted_scores.py", "models/build.py"),
+        threads: PRETRAIN["threads"]
+        resources:
+            mem_mb=3000,
+            runtime=120,
+        conda:
+            "../../envs/torch.yaml"
+        script:
+            "../scripts/score_planted.py"
+
     rule evaluate_scan:
         input:
             planted=f"{RESULTS}/variants/samples/{{planted}}/planted.parquet",
             scores=f"{RESULTS}/variants/samples/{{planted}}.scores.parquet",
             baselines=f"{RESULTS}/variants/samples/{{planted}}.baselines.parquet",
+            ranked=f"{RESULTS}/variants/samples/{{planted}}.ranked.parquet",
             splits=f"{RESULTS}/splits.tsv",
         output:
             metrics=f"{RESULTS}/variants/samples/{{planted}}.metrics.tsv",

@@ -17,8 +17,8 @@ folder = Path(wanted.planted).parent
 scores = pd.concat([pd.read_parquet(path) for path in (wanted.scores, wanted.baselines)], ignore_index=True)
 common = {"study": p.study, "dataset": p.dataset, "splits_sha256": splits_digest(wanted.splits)}
 settings = {"bootstrap": p.settings["bootstrap"], "unit": p.settings["unit"], "budget": p.budget, "seed": p.seed}
-read, planted = np.load(folder / "read.npy"), pd.read_parquet(wanted.planted)
-name = snakemake.wildcards.planted
-metrics, comparisons = evaluate_scan(load_genome(folder), planted, scores, read, name, common, settings)
+read, name = np.load(folder / "read.npy"), snakemake.wildcards.planted
+planted, ranked = pd.read_parquet(wanted.planted), pd.read_parquet(wanted.ranked)
+metrics, comparisons = evaluate_scan(load_genome(folder), planted, scores, ranked, read, name, common, settings)
 write_metrics(metrics, snakemake.output.metrics)
 write_comparisons(comparisons, snakemake.output.comparisons)

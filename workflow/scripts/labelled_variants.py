@@ -10,7 +10,7 @@ from dnalm.io.fasta import load_genome
 from dnalm.io.provenance import run_facts
 from dnalm.io.tables import write_comparisons, write_metrics, write_parquet, write_tsv
 from dnalm.logs import start_log
-from dnalm.sequence.splits import read_splits, training_intervals
+from dnalm.sequence.splits import read_splits
 from dnalm.tasks.labelled import facts, find_files, predict, predictions, prepare, save_model
 from dnalm.tasks.labelled_finetune import finetuned
 from dnalm.tasks.labelled_language import Language, counted_scores
@@ -23,16 +23,16 @@ p, s, out = snakemake.params, snakemake.params.settings, snakemake.output
 genome, name = load_genome(p.genome), snakemake.wildcards.labelled
 coding = read_coding(genome, pd.read_parquet(Path(p.genome) / "features.parquet"))
 model = snakemake.input.model
-language = Language.load(Path(model[0]).parent, p.whole, p.genome, p.window) if model else None
+where = (p.whole, p.genome, p.window)
+splits = read_splits(snakemake.input.splits[0]) if model else None
+language = Language.load(Path(model[0]).parent, *where, splits, p.final, p.seed) if model else None
 files = find_files(s, f"variants.labelled.{name}", genome)
-asked = language if "language_model" in s["features"] else None
-data = prepare(genome, settings=s, seed=p.seed, coding=coding, language=asked, **files)
+data = prepare(genome, settings=s, seed=p.seed, coding=coding, language=language, **files)
 with run_facts(out.run, threads=snakemake.threads, seed=p.seed):
     fitted, raw = predict(data, s, p.seed)
     if language:
-        training = training_intervals(language.whole, read_splits(snakemake.input.splits[0]), p.final)
         choices = json.loads(Path(snakemake.input.choices[0]).read_text())
-        raw |= counted_scores(language.whole, language.first, data.table, training, choices)
+        raw |= counted_scores(language.whole, language.first, data.table, language.training, choices)
     if s["finetune"]:
         fitted |= finetuned(language, data, s, p.seed, p.state)
 table = predictions(data, fitted, raw)

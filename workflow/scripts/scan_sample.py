@@ -1,4 +1,4 @@
-"""Scan a sample for positions that look wrong, and score its differences from a reference if there is one."""
+"""Scan a sample for positions that look wrong."""
 
 from pathlib import Path
 
@@ -6,33 +6,30 @@ import numpy as np
 import pandas as pd
 
 from dnalm.io.fasta import load_genome
-from dnalm.io.paf import read_paf
 from dnalm.io.tables import write_parquet, write_tsv
 from dnalm.logs import start_log
 from dnalm.models.build import load_model
 from dnalm.tasks.joint_likelihood import JointLikelihood
-from dnalm.tasks.scan import Readings, Scan, flagged, sample_over_reference, summary
+from dnalm.tasks.scan import Readings, Scan, flagged, summary
 from dnalm.training.devices import placed
 from dnalm.variants.flagged import write_flagged
-from dnalm.variants.sample_differences import no_differences, ranked, sample_differences
+from dnalm.variants.places import global_position, in_contigs
 
 start_log(snakemake)
 p, wanted, output = snakemake.params, snakemake.input, snakemake.output
 sample = load_genome(Path(wanted.sample[0]).parent)
 model = placed(load_model(Path(wanted.model).parent))
 model.attach([load_genome(Path(wanted[0]).parent)])
-planted = pd.read_parquet(wanted.planted[0]) if wanted.get("planted") else None
-found = no_differences()
-if wanted.get("paf"):
-    found = sample_differences(load_genome(p.reference), sample, read_paf(wanted.paf[0]))
-events = planted["position"].to_numpy() if planted is not None else np.zeros(0, dtype=np.int64)
-scan, joint = Scan(sample, p.budget, events, found["sample_position"]), JointLikelihood(model, sample)
+events = np.zeros(0, dtype=np.int64)
+if wanted.get("planted"):
+    events = global_position(pd.read_parquet(wanted.planted[0]), sample.contigs)
+scan = Scan(sample, p.budget, events)
 scan.screen(Readings(model, sample, p.window).parts())
-candidates = scan.read_again(joint)
+candidates = scan.read_again(JointLikelihood(model, sample))
 scan.rank_again(candidates)
 flags = flagged(scan, candidates)
 write_flagged(sample, flags, output.vcf)
-write_parquet(flags, output.flagged)
+write_parquet(in_contigs(flags, sample.contigs), output.flagged)
 write_tsv(summary(scan, flags), output.summary)
-write_parquet(ranked(found, sample_over_reference(scan, found, joint)), output.differences)
-write_parquet(pd.concat([r.table(name) for name, r in scan.rankings.items()], ignore_index=True), output.scores)
+scores = pd.concat([r.table(name) for name, r in scan.rankings.items()], ignore_index=True)
+write_parquet(in_contigs(scores, sample.contigs), output.scores)

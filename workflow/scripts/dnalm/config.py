@@ -220,7 +220,7 @@ class Study(Section):
             if getattr(self.variants, key):
                 return f".{key}"
         for name, one in self.variants.labelled.items():
-            if one.finetune or "language_model" in one.features:
+            if one.needs_a_model:
                 return f".labelled.{name}"
         return ""
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dnalm.config_base import Positive, Section
+from dnalm.variants.families import FAMILIES, LANGUAGE
 
 #: Names of columns that look like how often a variant is seen in people or isolates.
 FREQUENCY = re.compile(
@@ -14,19 +15,6 @@ FREQUENCY = re.compile(
 )
 #: Kinds of alleles (`dnalm.sequence.alleles`).
 KINDS = ("snv", "mnv", "insertion", "deletion", "indel")
-#: Families of features (`dnalm.variants.features`).
-FAMILIES = (
-    "consequence",
-    "chemistry",
-    "residues",
-    "substitution",
-    "splice",
-    "length",
-    "columns",
-    "windows",
-    "gene",
-    "language_model",
-)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Value = str | int | float
 
@@ -158,6 +146,10 @@ class Source(Section):
         description="Or a column with all three as NCBI writes them, sequence:position from 0:deleted:inserted; the "
         "sequence is the contig, by `aliases` if it has another name, unless `contig` names a column.",
     )
+    locus: str | None = Field(
+        None, description="Or, with `alleles`, a column of contig and position from 1 as Hail writes them (chrM:5)."
+    )
+    alleles: str | None = Field(None, description='With `locus`: a column of both alleles (`["A","C"]`).')
     where: dict[str, list[Value]] = Field(
         {}, description="Columns and the values that a row must have there; all others are left out and counted."
     )
@@ -170,8 +162,10 @@ class Source(Section):
     def _one_file(self):
         if bool(self.table) == bool(self.vcf):
             raise ValueError("give either table or vcf")
-        if self.spdi and self.vcf:
-            raise ValueError("spdi is for a table; a vcf has positions and alleles of its own")
+        if (self.spdi or self.locus) and self.vcf:
+            raise ValueError("spdi and locus are for a table; a vcf has positions and alleles of its own")
+        if bool(self.locus) != bool(self.alleles) or (self.spdi and self.locus):
+            raise ValueError("locus and alleles go together, and not with spdi")
         return self
 
 
@@ -245,8 +239,8 @@ class LabelledSet(Source):
     lower_is_worse: list[Name] = Field([], description="Names of columns whose low values mean harm.")
     features: list[Literal[FAMILIES]] = Field(
         ["consequence", "chemistry", "residues", "substitution", "splice", "length", "columns", "windows"],
-        description="What is learned from. The rest: gene, for blocks inside of genes, and language_model, "
-        "what the study's own language model expects.",
+        description="What is learned from. The rest: gene, for blocks inside of genes; language_model, what the "
+        "study's own language model expects; and embeddings, how its states differ between the alleles.",
     )
     model: Literal["logistic", "boosting", "mean"] = Field(
         "mean", description="Logistic regression, boosted trees, or the mean of their log-odds."
@@ -270,6 +264,11 @@ class LabelledSet(Source):
     precision: float = Field(
         0.9, gt=0, lt=1, description="Precision that the threshold for a call is set to, inside of the training groups."
     )
+
+    @property
+    def needs_a_model(self) -> bool:
+        """Whether the study's language model is asked."""
+        return self.finetune or bool(set(LANGUAGE) & set(self.features))
 
     @model_validator(mode="after")
     def _fits(self):

@@ -75,6 +75,11 @@ class Observed(Section):
     )
     block: Positive = Field(50_000, ge=1000, description="Bases of a block that is held out as a whole.")
     folds: Positive = Field(5, ge=2, le=50, description="Parts of the blocks, each scored by a fit on the others.")
+    embeddings: bool = Field(
+        False,
+        description="Also measure scorers that know how the language model's states differ between the alleles. Both "
+        "alleles are read for it: some hundred changes a second.",
+    )
 
     @model_validator(mode="after")
     def _nothing_is_learned_from_it(self):

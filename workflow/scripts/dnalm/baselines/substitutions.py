@@ -48,7 +48,12 @@ def ratios_at(genome, training: np.ndarray, choices: dict, position: np.ndarray)
 
     ``training`` intervals (n, 2) are counted; where a position lies in them, its own n-grams are left out.
     """
-    mixture, memory = counted_mixture(genome, training, choices)
+    return ratios_of(counted_mixture(genome, training, choices), genome, position)
+
+
+def ratios_of(counted: tuple[Mixture, NgramMemory], genome, position: np.ndarray) -> np.ndarray:
+    """`ratios_at` by what is ``counted`` already; ``genome`` need not be the one that was counted."""
+    mixture, memory = counted
     place, which = np.unique(position, return_inverse=True)
     parts = [
         _against_reference(both_directions(mixture, piece), piece.target)

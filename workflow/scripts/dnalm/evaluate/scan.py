@@ -7,13 +7,17 @@ above the score that lets ``budget`` false flags per million bases through; wher
 the budget ends, they are taken in part.
 
 ``error_over_real`` has wrong bases as positives and real differences as negatives: the question of a variant caller.
+``ranked_...`` asks the same of a ranking of differences from a reference, which is the genome before.
 """
+
+from itertools import chain, product
 
 import numpy as np
 import pandas as pd
 
 from dnalm.evaluate.intervals import draws_of
 from dnalm.evaluate.ranking import Auroc, AveragePrecision, difference, histograms, interval, levels_of
+from dnalm.variants.places import global_position
 from dnalm.variants.planted import ERRORS, REAL
 from dnalm.variants.rankings import distance
 from dnalm.variants.simulated import stretches
@@ -22,6 +26,8 @@ from dnalm.variants.simulated import stretches
 AWAY = 30
 #: Different values of a ranking that are told apart, false flags that are kept for each that the budget allows.
 LEVELS, KEPT = 4096, 2
+#: Errors that are ranked beside real differences.
+RANKED = {"ranked_substitution": ("substitution",), "ranked_errors": ERRORS}
 #: Units of the bootstrap at most; changes of both kinds that a stratum has at least.
 UNITS, FEWEST = 1000, 20
 
@@ -53,17 +59,24 @@ class Recall:
         return np.divide((right * share).sum(-1), total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
-def evaluate_scan(genome, planted: pd.DataFrame, scores: pd.DataFrame, read, name: str, common: dict, settings: dict):
+def evaluate_scan(
+    genome, planted: pd.DataFrame, scores: pd.DataFrame, ranked: pd.DataFrame, read, name: str, common: dict,
+    settings: dict,
+):  # fmt: skip
     """Rows of metrics, and of comparisons of the first method with all others.
+
+    Tables have ``contig``, and ``position`` from 0 in it.
 
     Parameters
     ----------
     genome : Genome
         The sample with its planted changes.
     planted : DataFrame
-        Of `dnalm.variants.planted.Planted`.
+        As `dnalm.tasks.planted.plant_sample` writes it.
     scores : DataFrame
         Of `dnalm.variants.rankings.Ranking.table`, all methods; events are the rows of ``planted`` in their order.
+    ranked : DataFrame
+        Of `dnalm.tasks.planted_scores`: a row per planted change, in the order of ``planted``, a column per method.
     read : bool (length,)
         Where the language model was trained.
     name : str
@@ -72,9 +85,10 @@ def evaluate_scan(genome, planted: pd.DataFrame, scores: pd.DataFrame, read, nam
         ``bootstrap`` draws, ``unit`` bases, ``budget``, ``seed``.
     """
     size = max(settings["unit"], -(-len(genome.codes) // UNITS))
+    planted, scores = (t.assign(position=global_position(t, genome.contigs)) for t in (planted, scores))
     judge = _Judge(genome, planted, scores, read, size, settings)
     metrics, comparisons = [], []
-    for stratum, metric, found in judge.statistics():
+    for stratum, metric, found in chain(judge.statistics(), judge.rankings(ranked)):
         first = next(iter(found))
         where = {"stage": "variants", **common, "split": "test", "stratum": f"{name}_{stratum}", "metric": metric}
         for method, (statistic, n) in found.items():
@@ -128,6 +142,30 @@ class _Judge:
             wrong = kind[rows] == "substitution"
             if min(wrong.sum(), (~wrong).sum()) >= FEWEST:
                 yield f"{prefix}error_over_real", "auroc", self._auroc(rows, wrong)
+
+    def rankings(self, ranked: pd.DataFrame):
+        """The same of rankings of differences, also where the language model was trained.
+
+        A method stands in a stratum if it has scores of all its changes, which are not all one.
+        """
+        done = np.flatnonzero(self.planted["planted"])
+        kind, read, unit = self.planted["kind"].to_numpy()[done], self.planted["read"].to_numpy()[done], self.unit[done]
+        where = {"": np.ones(len(done), dtype=bool)}
+        where |= {"read_": read, "unread_": ~read} if read.any() and not read.all() else {}
+        for (prefix, here), (name, errors) in product(where.items(), RANKED.items()):
+            rows = np.flatnonzero(here & np.isin(kind, [*errors, REAL]))
+            wrong = kind[rows] != REAL
+            if min(wrong.sum(), (~wrong).sum()) >= FEWEST:
+                scores = {method: column.to_numpy()[rows] for method, column in ranked.items()}
+                yield (
+                    f"{prefix}{name}",
+                    "auroc",
+                    {
+                        method: (Auroc(score, wrong, unit[rows], self.units), len(rows))
+                        for method, score in scores.items()
+                        if np.isfinite(score).all() and np.ptp(score) > 0
+                    },
+                )
 
     def _auroc(self, rows, positive):
         made = {m: Auroc(_finite(self.around[m][rows]), positive, self.unit[rows], self.units) for m in self.methods}

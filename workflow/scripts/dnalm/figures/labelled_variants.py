@@ -11,8 +11,8 @@ from dnalm.figures.vocabulary import STRATUM_LABELS, in_order, method_colour, me
 OURS, WITHOUT = "dnalm_labelled", "dnalm_labelled_no_conservation"
 #: What is drawn beside ours, at most `MOST` of them, as far as it is there for every variant.
 BESIDE = (
-    "dnalm_labelled_no_language_model", "dnalm_finetuned", "gene_chemistry", "gene_fitted", "consequence_order",
-    "consequence_blosum62", "chemistry_fitted", "cadd", "phylop", "blosum62",
+    "dnalm_labelled_no_language_model", "dnalm_labelled_no_embeddings", "dnalm_finetuned", "gene_chemistry",
+    "gene_fitted", "consequence_order", "consequence_blosum62", "chemistry_fitted", "cadd", "phylop", "blosum62",
 )  # fmt: skip
 MOST = 6
 #: Points of a curve that are kept in its table.

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from dnalm.evaluate.scan import AWAY, recall_curve
 from dnalm.figures.style import FAINT, INK, PAGE, SMALL, in_style, new_figure, panel_letter
 from dnalm.figures.vocabulary import in_order, method_colour, method_label
+from dnalm.variants.places import global_position
 from dnalm.variants.planted import REAL
 from dnalm.variants.rankings import distance
 from dnalm.variants.repairs import NAMES, NEAR
@@ -28,7 +29,7 @@ def draw_scanned(genome, flags: pd.DataFrame, budget: int, planted=None, scores=
     Parameters
     ----------
     genome : Genome
-        The sample.
+        The sample. All tables have ``contig``, and ``position`` from 0 in it.
     flags : DataFrame
         Of `dnalm.tasks.scan.flagged`.
     budget : int
@@ -49,7 +50,9 @@ def draw_scanned(genome, flags: pd.DataFrame, budget: int, planted=None, scores=
     panel_letter(top, "a")
     if not kinds:
         return figure, shown, _told(genome, flags)
-    curves = _curves(planted, pd.concat([scores, baselines]), kinds, len(genome.codes) / 1e6)
+    both = pd.concat([scores, baselines], ignore_index=True)
+    planted, both = (t.assign(position=global_position(t, genome.contigs)) for t in (planted, both))
+    curves = _curves(planted, both, kinds, len(genome.codes) / 1e6)
     first = None
     for column, (kind, letter) in enumerate(zip(kinds, "bcdef", strict=False)):
         ax = figure.add_subplot(grid[1, column], sharey=first)
@@ -69,20 +72,21 @@ def _track(ax, genome, flags: pd.DataFrame, planted) -> pd.DataFrame:
     mine = flags[flags["contig"] == row["contig"]]
     found = np.zeros(len(mine), dtype=bool)
     if planted is not None:
-        places = np.sort(planted.loc[planted["planted"], "position"].to_numpy())
+        there = planted[planted["planted"] & (planted["contig"] == row["contig"])]
+        places = np.sort(there["position"].to_numpy())
         found = distance(mine["position"].to_numpy(), places) <= NEAR
         hit = mine[found]
-        ax.scatter(hit["place"] / 1e6, hit["gain"], s=16, facecolors="none", edgecolors=INK, linewidths=0.4,
+        ax.scatter(hit["position"] / 1e6, hit["gain"], s=16, facecolors="none", edgecolors=INK, linewidths=0.4,
                    label="on a planted change")  # fmt: skip
     for repair in NAMES:
         some = mine[mine["repair"] == repair]
         name, marker, colour = REPAIRS[repair]
-        ax.scatter(some["place"] / 1e6, some["gain"], s=6, marker=marker, color=colour, linewidths=0, label=name)
+        ax.scatter(some["position"] / 1e6, some["gain"], s=6, marker=marker, color=colour, linewidths=0, label=name)
     ax.set(xlim=(0, row["length"] / 1e6), xlabel=f"{row['contig']}, million bases", ylabel="Gain of the repair, nats")
     ax.set_ylim(bottom=0)
     ax.set_title("Flagged positions, by repair")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncols=4, frameon=False, fontsize=SMALL, borderaxespad=0)
-    columns = ["contig", "place", "repair", "gain"]
+    columns = ["contig", "position", "repair", "gain"]
     return mine[columns].assign(panel="flagged", planted=found).reset_index(drop=True)
 
 

@@ -29,6 +29,7 @@ METHOD_NOTES = {
     "dnalm_labelled_logistic": "the logistic regression of the two alone",
     "dnalm_labelled_boosting": "the boosted trees of the two alone",
     "dnalm_labelled_no_language_model": "the same without what the language model says",
+    "dnalm_labelled_no_embeddings": "the same without how the language model's states differ between the alleles",
     "dnalm_finetuned": "the language model itself, reading reference and alternative, fine-tuned on the labels of the "
     "other groups; it sees no annotation, consequence or conservation",
     "dnalm_finetuned_random_init": "the same network with fresh weights and an empty memory",
@@ -52,6 +53,10 @@ METHOD_NOTES = {
     "pretraining go to more fine-tuning",
     "dnalm_scan": "the scan: what the screen finds is read again as a whole, with and without its repair",
     "dnalm_screen": "its first pass alone: what is expected from both sides, from the left and from the right",
+    "dnalm_in_reference": "how much less the model expects the new base than the old one, in the sequence before the "
+    "change, whose own n-grams its memory leaves out",
+    "dnalm_in_sample": "the same in the sequence with the change, where the memory knows what was there before",
+    "length_changed": "a rule: insertions and deletions before substitutions, which all real differences are",
     "kmer_lookup": "no model: how many of the words of 21 bases over a place the training blocks do not have, or "
     "whether they lack the one in whose middle a substitution stands",
     "random": "chance: every base has a random score",

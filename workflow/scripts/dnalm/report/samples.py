@@ -9,6 +9,9 @@ from dnalm.report.glossary import method_notes
 from dnalm.report.results import Stage
 from dnalm.report.tables import Table, matrix
 
+#: What strata of the ranking of differences have in their names.
+RANKED = "ranked_"
+
 TABLES = {
     "recall_at_budget": "share of planted changes found at the budget of false flags",
     "auroc": "AUROC of planted changes against untouched places of the same context; 0.5 is chance",
@@ -48,20 +51,29 @@ def part(name: str, sample: ScannedSample, figures: dict) -> dict:
     )
     drawn = [figures[f"scanned_{name}"]] if f"scanned_{name}" in figures else []
     stage = sample.stage
-    methods = method_notes(stage.methods("recall_at_budget")) if stage else []
+    methods = method_notes(stage.methods("auroc")) if stage else []
     return {"name": name, "sentence": sentence, "figures": drawn, "tables": _tables(name, stage), "methods": methods}
 
 
 def _tables(name: str, stage: Stage | None) -> list[Table]:
-    found = []
-    for metric, caption in TABLES.items() if stage else ():
+    if stage is None:
+        return []
+    found, ranked = [], [s for s in stage.strata("auroc") if RANKED in s.removeprefix(name)]
+    for metric, caption in TABLES.items():
         for unread in (False, True):
-            strata = [s for s in stage.strata(metric) if s.startswith(f"{name}_unread_") == unread]
-            if strata:
-                told = f"{name}{': where the language model was not trained' if unread else ''}: {caption}"
-                key = f"sample-{name}-{metric}{'-unread' if unread else ''}"
-                found.append(matrix(key, told, stage, stage.methods(metric), [(metric, s) for s in strata]))
-    return found
+            told = f"{name}{': where the language model was not trained' if unread else ''}: {caption}"
+            key = f"sample-{name}-{metric}{'-unread' if unread else ''}"
+            strata = [s for s in stage.strata(metric) if s.startswith(f"{name}_unread_") == unread and s not in ranked]
+            found.append(_table(key, told, stage, metric, strata))
+    told = f"{name}: planted changes as differences from a reference, AUROC of errors against real ones; 0.5 is chance"
+    found.append(_table(f"sample-{name}-ranked", told, stage, "auroc", ranked))
+    return [table for table in found if table.rows]
+
+
+def _table(key: str, caption: str, stage: Stage, metric: str, strata: list[str]) -> Table:
+    """Methods that have a value in any of the strata."""
+    methods = [m for m in stage.methods(metric) if any(stage.value(m, metric, s) for s in strata)]
+    return matrix(key, caption, stage, methods, [(metric, s) for s in strata])
 
 
 def files(config: dict) -> list[tuple[str, str, str]]:

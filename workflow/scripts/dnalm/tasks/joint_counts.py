@@ -7,6 +7,7 @@ from dnalm.baselines.mixture import Mixture
 from dnalm.io.fasta import Genome
 from dnalm.models.memory import NgramMemory
 from dnalm.sequence.batches import Batch
+from dnalm.tasks.allele_pairs import AllelePairs
 from dnalm.tasks.joint_likelihood import FLANK, JointLikelihood
 
 
@@ -17,9 +18,10 @@ class CountedLikelihood(JointLikelihood):
     """
 
     def __init__(self, mixture: Mixture, memory: NgramMemory, genome: Genome, flank: int = FLANK):
-        self.mixture, self.memory, self.genome, self.flank = mixture, memory, genome, flank
+        AllelePairs.__init__(self, genome, flank)
+        self.mixture, self.memory = mixture, memory
 
-    def _cost(self, codes: np.ndarray, stretch: Batch):
+    def _of(self, codes: np.ndarray, stretch: Batch, sizes: np.ndarray):
         found = self.memory.lookup(codes, raw=True, flanks=False, without=stretch)
         cost = np.empty(len(codes))
         for i, window in enumerate(codes):

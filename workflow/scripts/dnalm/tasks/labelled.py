@@ -18,6 +18,7 @@ from dnalm.variant_files.labelled import number_column, read_set, read_unlabelle
 from dnalm.variant_files.lookup import look_up
 from dnalm.variants.amino_acids import matrices, numbered
 from dnalm.variants.described import describe, is_missense, short_name
+from dnalm.variants.families import LANGUAGE
 from dnalm.variants.features import build_features
 from dnalm.variants.final import FinalScorer
 from dnalm.variants.trained import HeldOut, calls, folds_of, held_out
@@ -91,7 +92,7 @@ def prepare(
     aliases : dict, optional
         Contig of the genome for names in the file.
     language : callable, optional
-        Takes the table and which rows have a label, and gives the features of the family ``language_model``
+        Takes the table, which rows have a label, and families of features, and gives these
         (`dnalm.tasks.labelled_language.Language`).
     also : sequence of path
         The files of ``settings["also"]``.
@@ -106,10 +107,10 @@ def prepare(
     both, left, aside = _described(genome, both, left, path, settings, coding, aliases, lookup or {})
     known = both["_known"].to_numpy()
     brought, published = (_brought(both, settings, key, path, known) for key in ("columns", "published"))
-    families = [f for f in settings["features"] if f != "language_model"]
+    families = [f for f in settings["features"] if f not in LANGUAGE]
     features = build_features(both, genome, brought, families, coding, known)
-    if language is not None:
-        features["language_model"] = language(both, known)
+    if said := [f for f in settings["features"] if f in LANGUAGE]:
+        features |= language(both, known, said)
     table = both[known].drop(columns="_trouble")
     of_rest = {family: values[~known].reset_index(drop=True) for family, values in features.items()}
     unlabelled = Unlabelled(stacked([both[~known], aside]), of_rest)
@@ -190,9 +191,10 @@ def fitted_methods(data: Labelled, settings: dict) -> list[tuple[np.ndarray, dic
     methods = [(matrix(data, families), every)]
     if own and any(data.features[f].shape[1] for f in BROUGHT if f in families):
         methods.append((matrix(data, own), {WITHOUT: kind}))
-    if "language_model" in families and len(families) > 1:
-        rest = [f for f in families if f != "language_model"]
-        methods.append((matrix(data, rest), {f"{OURS}_no_language_model": kind}))
+    for name, left in (("language_model", LANGUAGE), ("embeddings", ["embeddings"])):
+        rest = [f for f in families if f not in left]
+        if name in families and rest:
+            methods.append((matrix(data, rest), {f"{OURS}_no_{name}": kind}))
     if len(data.columns) > 1 and "columns" in families:
         methods += [(matrix(data, families, name), {f"{OURS}_logistic_no_{name}": "logistic"}) for name in data.columns]
     return [(x, kinds) for (x, _), kinds in methods] + [(x, {name: "logistic"}) for name, x in _simple(data).items()]

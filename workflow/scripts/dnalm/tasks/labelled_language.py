@@ -1,5 +1,6 @@
 """What a study's language model says of variants with labels; it has seen none of the labels."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,37 +10,60 @@ from dnalm.baselines.kmer_lookup import unseen_words
 from dnalm.baselines.substitutions import ratios_at
 from dnalm.io.fasta import load_genome
 from dnalm.models.build import load_model
+from dnalm.sequence.splits import training_intervals
 from dnalm.tasks.joint_likelihood import JointLikelihood
+from dnalm.tasks.state_changes import StateChanges
 from dnalm.tasks.substitutions import Expectations, entropy, likelihood_ratios
 from dnalm.training.devices import placed
+from dnalm.training.progress import Progress
+from dnalm.variants.families import LANGUAGE
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Language:
     """A language model, and the genome that it knows: ``whole``, in which the variants' own one begins at ``first``.
 
-    Called with the table of variants it gives the features of the family ``language_model``.
+    Called with the table of variants it gives the features of the families `LANGUAGE`. It was trained on the intervals
+    ``training`` of ``whole``.
     """
 
     model: object
     whole: object
     first: int
     window: int
+    training: np.ndarray
+    seed: int
 
     @classmethod
-    def load(cls, folder, whole, genome, window: int) -> "Language":
-        """The model of ``folder``, the genome directories of the study and of the variants, and bases of a window."""
-        whole, own = load_genome(whole), load_genome(genome)
-        model = placed(load_model(folder))
-        model.attach([whole])
-        return cls(model, whole, whole.span(own.name)[0] if whole.composite else 0, window)
+    def load(cls, folder, whole, genome, window: int, splits: pd.DataFrame, final: bool, seed: int) -> "Language":
+        """The model of ``folder``, the genome directories of the study and of the variants, and bases of a window.
 
-    def __call__(self, table: pd.DataFrame, known=None) -> pd.DataFrame:
-        """Features, a row per variant; the joint ratio where not all that are ``known`` (bool (n,)) are of one base."""
+        ``final`` says whether it was trained on validation blocks too.
+        """
+        whole, own = load_genome(whole), load_genome(genome)
+        model, first = placed(load_model(folder)), whole.span(own.name)[0] if whole.composite else 0
+        model.attach([whole])
+        return cls(model, whole, first, window, training_intervals(whole, splits, final), seed)
+
+    def __call__(self, table: pd.DataFrame, known=None, families=LANGUAGE) -> dict[str, pd.DataFrame]:
+        """Features by family, a row per variant.
+
+        The joint ratio is there where not all that are ``known`` (bool (n,)) are of one base.
+        """
         kinds = table["_kind"] if known is None else table.loc[known, "_kind"]
-        joint = None if kinds.eq("snv").all() else JointLikelihood(self.model, self.whole)
-        expected = Expectations(self.model, self.whole, self.window)
-        return language_features(expected, table.assign(_position=table["_position"] + self.first), joint)
+        table, found = table.assign(_position=table["_position"] + self.first), {}
+        if "language_model" in families:
+            joint = None if kinds.eq("snv").all() else JointLikelihood(self.model, self.whole)
+            found["language_model"] = language_features(Expectations(self.model, self.whole, self.window), table, joint)
+        if "embeddings" in families:
+            states = StateChanges(self.model, self.whole, self.training, self.seed)
+            place, reverse = table["_position"].to_numpy(np.int64), table["_reverse"].to_numpy(bool)
+            found["embeddings"] = states.features(
+                place, *_alleles(table), reverse, Progress(len(place), "variants", log)
+            )
+        return found
 
 
 def counted_scores(whole, first: int, table: pd.DataFrame, training: np.ndarray, choices: dict) -> dict:
@@ -77,4 +101,8 @@ def language_features(model: Expectations, table: pd.DataFrame, joint: JointLike
     out = pd.DataFrame({"llr": ratio, "entropy": entropy(logp)}).astype(np.float64)
     if joint is None:
         return out
-    return out.assign(joint=joint.ratios(position, list(table["_ref_bases"]), list(table["_alt_bases"])))
+    return out.assign(joint=joint.ratios(position, *_alleles(table)))
+
+
+def _alleles(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    return list(table["_ref_bases"]), list(table["_alt_bases"])

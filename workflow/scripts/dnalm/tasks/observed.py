@@ -8,7 +8,9 @@ import pandas as pd
 from dnalm.baselines.kmer_lookup import unseen_words
 from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
+from dnalm.sequence.alphabet import LETTERS
 from dnalm.sequence.splits import training_intervals
+from dnalm.tasks.state_changes import StateChanges
 from dnalm.tasks.substitutions import TILE, Expectations
 from dnalm.tasks.tolerance import Tolerance, language_features
 from dnalm.training.progress import Progress
@@ -64,7 +66,7 @@ def training_bases(whole: Genome, splits: pd.DataFrame, final: bool) -> np.ndarr
 
 def with_features(
     table: pd.DataFrame, genome: Genome, whole: Genome, coding: CodingSequences, features: pd.DataFrame,
-    expected: Expectations, splits: pd.DataFrame, final: bool,
+    expected: Expectations, splits: pd.DataFrame, final: bool, states: StateChanges | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """The table with what the annotation and the language model say, ``kmer_lookup``, and ``read``.
 
@@ -82,6 +84,8 @@ def with_features(
         Of ``whole``.
     final : bool
         Whether the model was trained on validation blocks too.
+    states : StateChanges, optional
+        Of ``whole``; without, how its states change is not asked.
     """
     first = whole.span(genome.name)[0] if whole is not genome else 0
     position, alt = table["position"].to_numpy(), table["alt"].to_numpy()
@@ -92,6 +96,10 @@ def with_features(
         table.reset_index(drop=True), annotated_features(coding, distance, position, alt),
         language_features(expected, whole, position + first, alt, progress),
     ]  # fmt: skip
+    if states is not None:
+        alleles = ([LETTERS[base] for base in table[side]] for side in ("ref", "alt"))
+        reverse = np.append(coding.table["strand"] == "-", False)[table["gene"]]  # -1 for none
+        parts.append(states.features(position + first, *alleles, reverse, Progress(len(table), "changes", log)))
     lookup = unseen_words(whole, training, position + first, alt)
     return pd.concat(parts, axis=1).assign(read=training[position + first], kmer_lookup=lookup)
 

@@ -8,11 +8,15 @@ from dnalm.errors import InputError
 from dnalm.io.fasta import Genome
 from dnalm.io.tables import atomic_path, write_json, write_parquet
 from dnalm.sequence.splits import training_intervals
+from dnalm.variants.places import in_contigs, place_in_contigs
 from dnalm.variants.planted import plant
 
 
 def plant_sample(genome: Genome, whole: Genome, splits, final: bool, settings: dict, seed: int, real, folder) -> None:
     """Write ``genome`` with planted changes to ``folder``.
+
+    In ``planted.parquet``, ``position`` counts from 0 in its contig of the sample, and ``original`` in that of
+    ``genome``.
 
     Parameters
     ----------
@@ -30,6 +34,7 @@ def plant_sample(genome: Genome, whole: Genome, splits, final: bool, settings: d
             read[max(a - first, 0) : max(min(b, end) - first, 0)] = True
     if real is not None:
         real = real.loc[real["reason"] == "", ["position", "alt"]]
+    before, start = genome.contigs, 0
     if settings["region"]:
         genome, start = _slice(genome, settings["region"])
         read = read[start : start + len(genome.codes)]
@@ -42,7 +47,9 @@ def plant_sample(genome: Genome, whole: Genome, splits, final: bool, settings: d
     with atomic_path(folder / "read.npy") as temporary:
         np.save(temporary, done.read)
     write_parquet(done.genome.contigs, folder / "contigs.parquet")
-    write_parquet(done.table, folder / "planted.parquet")
+    original = place_in_contigs(before, done.table["original"] + start)[1]
+    table = in_contigs(done.table, done.genome.contigs).assign(original=original)
+    write_parquet(table, folder / "planted.parquet")
     write_json({"name": genome.name, "digest": done.genome.digest}, folder / "genome.json")
 
 

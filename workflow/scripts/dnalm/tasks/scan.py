@@ -16,15 +16,16 @@ import torch
 from dnalm.io.fasta import Genome
 from dnalm.models.backbone import codes_tensor
 from dnalm.sequence.batches import cut
+from dnalm.tasks.differences import joint_ratios
 from dnalm.tasks.joint_likelihood import JointLikelihood
-from dnalm.tasks.substitutions import BATCH, TILE, Expectations, likelihood_ratios
+from dnalm.tasks.substitutions import BATCH, TILE, Expectations
 from dnalm.training.progress import Progress
 from dnalm.variants.rankings import Ranking
 from dnalm.variants.repairs import INSERT, NAMES, NEAR, REMOVE, SUBSTITUTE, Best, Reading, repair_scores
 
 log = logging.getLogger(__name__)
-#: Places of each kind of repair that are read again, for every one that may be flagged; and at once.
-AGAIN, AT_ONCE = 3, 1024
+#: Places of each kind of repair that are read again, for every one that may be flagged.
+AGAIN = 3
 #: Bases to each side of a stretch that its scores look at.
 HALO = 64
 LETTERS = "ACGT"
@@ -104,32 +105,23 @@ class Scan:
         Positions that are flagged, per million bases.
     events : int64 (n,)
         Global positions that every ranking is asked about.
-    wanted : int64 (m,)
-        Global positions whose log-probabilities are kept (`expected` (m, 4), given both sides), in any order.
     """
 
-    def __init__(self, genome: Genome, budget: int, events=(), wanted=()):
+    def __init__(self, genome: Genome, budget: int, events=()):
         self.genome = genome
         self.most = flags_of(genome, budget)
         self.rankings = {name: Ranking(events, self.most) for name in ("dnalm_screen", "dnalm")}
         self._candidates = [Best(AGAIN * self.most, "score") for _ in NAMES]
-        self._wanted = np.asarray(wanted, dtype=np.int64)
-        self._order = np.argsort(self._wanted, kind="stable")
-        self.expected = np.full((len(self._wanted), 4), np.nan, dtype=np.float32)
 
     def screen(self, parts: Iterable[Reading]) -> None:
         """Read the sample from end to end."""
         for reading, low, high in with_halo(parts):
             scores, bases = repair_scores(reading)
-            begin, end = reading.start + low, reading.start + high
             self.rankings["dnalm_screen"].add(reading.start, scores.max(0), low, high)
             self.rankings["dnalm"].add(reading.start, scores[SUBSTITUTE], low, high)
             for kind, best in enumerate(self._candidates):
                 place, score = Ranking.peaks_in(scores[kind], low, high)
                 best.add(position=place + reading.start, score=score, base=bases[kind, place])
-            ordered = self._wanted[self._order]
-            mine = self._order[np.searchsorted(ordered, begin) : np.searchsorted(ordered, end)]
-            self.expected[mine] = reading.between[self._wanted[mine] - reading.start]
 
     def read_again(self, joint: JointLikelihood) -> pd.DataFrame:
         """All candidates: position, kind (row of `NAMES`), base (-1 removes), score, and gain in nats; by position."""
@@ -138,13 +130,8 @@ class Scan:
         if table.empty:
             return pd.DataFrame({"position": [], "kind": [], "base": [], "score": [], "gain": []}, dtype=np.int64)
         table = table.sort_values(["position", "kind"], ignore_index=True)
-        ref, alt = repairs_as_alleles(self.genome, table)
-        gains, progress = [], Progress(len(table), "repairs", log)
-        for first in range(0, len(table), AT_ONCE):
-            some = slice(first, first + AT_ONCE)
-            gains.append(joint.ratios(table["position"].to_numpy()[some], ref[some], alt[some]))
-            progress.update(len(gains[-1]))
-        return table.assign(gain=np.concatenate(gains)).dropna(subset="gain").reset_index(drop=True)
+        gain = joint_ratios(joint, table["position"].to_numpy(), *repairs_as_alleles(self.genome, table))
+        return table.assign(gain=gain).dropna(subset="gain").reset_index(drop=True)
 
     def rank_again(self, candidates: pd.DataFrame) -> None:
         """Make the ranking ``dnalm_scan``: by gain what was read again, behind it the screen."""
@@ -178,18 +165,13 @@ def leading(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def flagged(scan: Scan, candidates: pd.DataFrame) -> pd.DataFrame:
-    """The flagged positions with the most gain, none without: contig, place, repair, ref, alt, score, gain, rank."""
+    """The flagged positions with the most gain, none without, by (global) position."""
     rows = leading(candidates)
     rows = rows[rows["gain"] > 0].head(scan.most).reset_index(drop=True)
     ref, alt = repairs_as_alleles(scan.genome, rows)
-    contigs = scan.genome.contigs
-    row = np.searchsorted(contigs["offset"], rows["position"], side="right") - 1
-    found = rows.assign(
-        contig=contigs["contig"].to_numpy()[row], place=rows["position"] - contigs["offset"].to_numpy()[row],
-        repair=np.array(NAMES, dtype=object)[rows["kind"].to_numpy(int)], ref=ref, alt=alt,
-        rank=np.arange(1, len(rows) + 1),
-    )  # fmt: skip
-    columns = ["contig", "place", "position", "repair", "ref", "alt", "score", "gain", "rank"]
+    repair = np.array(NAMES, dtype=object)[rows["kind"].to_numpy(int)]
+    found = rows.assign(repair=repair, ref=ref, alt=alt, rank=np.arange(1, len(rows) + 1))
+    columns = ["position", "repair", "ref", "alt", "score", "gain", "rank"]
     return found[columns].sort_values("position", ignore_index=True)
 
 
@@ -200,23 +182,3 @@ def summary(scan: Scan, flags: pd.DataFrame) -> pd.DataFrame:
     rows += [("budget", scan.most), ("flagged", len(flags))]
     rows += [(f"flagged_{name}", int((flags["repair"] == name).sum())) for name in NAMES]
     return pd.DataFrame(rows, columns=["what", "count"])
-
-
-def sample_over_reference(scan: Scan, differences: pd.DataFrame, joint: JointLikelihood) -> np.ndarray:
-    """Log-likelihood ratios (n,) in nats of what the sample has against what the reference has, in the sample.
-
-    ``differences`` is a table of `dnalm.variants.sample_differences`; `Scan.expected` must be of its positions.
-    """
-    place = differences["sample_position"].to_numpy(np.int64)
-    lengths = [differences[name].map(len).to_numpy(int) for name in ("sample_bases", "reference_bases")]
-    single = (lengths[0] == 1) & (lengths[1] == 1)
-    ratio = np.full(len(place), np.nan)
-    ratios = likelihood_ratios(scan.expected[single], np.asarray(scan.genome.codes[place[single]]))
-    which = np.array(["ACGTN".index(b) for b in differences["reference_bases"][single]], dtype=np.int64)
-    ratio[single] = np.where(which < 4, -ratios[np.arange(len(which)), np.minimum(which, 3)], np.nan)
-    others = np.flatnonzero(~single)
-    before, after = (list(differences[name].iloc[others]) for name in ("sample_bases", "reference_bases"))
-    for first in range(0, len(others), AT_ONCE):
-        some = slice(first, first + AT_ONCE)
-        ratio[others[some]] = -joint.ratios(place[others[some]], before[some], after[some])
-    return ratio

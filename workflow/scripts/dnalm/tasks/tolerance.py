@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dnalm.io.fasta import Genome
+from dnalm.tasks.state_changes import STATES
 from dnalm.tasks.substitutions import Expectations, entropy
 from dnalm.variants.boosted import BoostedTrees
 from dnalm.variants.coding import CodingSequences
@@ -116,21 +117,29 @@ FITTED: dict[str, Fit] = {
 }
 
 
+#: The same with what changes in the language model's states, where the features have it.
+EMBEDDED: dict[str, Fit] = {
+    "dnalm_tolerance_embeddings": boosting([*ANNOTATED, *LANGUAGE, *STATES]),
+    "dnalm_tolerance_embeddings_only": boosting(STATES),
+}
+
+
 def held_out_scores(features: pd.DataFrame, simulated: np.ndarray, fold: np.ndarray, seed: int) -> dict:
-    """Scores of all `FITTED` methods, higher for simulated: {method: float64 (n,)}, each by a fit without its fold.
+    """Scores of `FITTED` and `EMBEDDED`, higher for simulated: {method: float64 (n,)}, each by a fit without its fold.
 
     Parameters
     ----------
     features : DataFrame
-        With the columns `ANNOTATED` and `LANGUAGE`.
+        With the columns `ANNOTATED` and `LANGUAGE`, and perhaps `STATES`.
     simulated : bool (n,)
     fold : int (n,)
         What belongs together must have the same number.
     """
-    found = {method: np.full(len(fold), np.nan) for method in FITTED}
+    methods = FITTED | (EMBEDDED if set(STATES) <= set(features) else {})
+    found = {method: np.full(len(fold), np.nan) for method in methods}
     for number in np.unique(fold):
         out = fold == number
-        for method, fit in FITTED.items():
+        for method, fit in methods.items():
             found[method][out] = fit(features[~out], simulated[~out], seed)(features[out])
         log.info("fold %d: %d changes scored by fits on %d others", number, out.sum(), (~out).sum())
     return found

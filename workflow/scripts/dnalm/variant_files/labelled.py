@@ -13,7 +13,7 @@ from dnalm.io.fasta import Genome
 from dnalm.io.text_files import open_text
 from dnalm.sequence.alleles import KINDS
 from dnalm.variant_files.alleles import ContigNames
-from dnalm.variant_files.labelled_alleles import NO_CONTIG, NO_POSITION, place_alleles, spdi_columns
+from dnalm.variant_files.labelled_alleles import NO_CONTIG, NO_POSITION, locus_columns, place_alleles, spdi_columns
 from dnalm.variant_files.reader import open_variants
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,10 @@ REASONS = (
 MISSING = ("", ".", "na", "nan", "n/a", "none", "null", "-")
 #: Bounds of numbers that are labels.
 THRESHOLDS = ("positive_from", "positive_below", "negative_from", "negative_below")
-#: What makes an allele the same, and what a file itself says of it: contig, position from 1, alleles, name.
+#: What makes an allele the same; keys of the columns where it stands; and what a file itself says of it: contig,
+#: position from 1, alleles, name.
 ALLELE = ["_position", "_ref_bases", "_alt_bases"]
+PLACE = ["position", "ref", "alt"]
 SAID = ["_said_contig", "_said_position", "_said_ref", "_said_alt", "_id"]
 
 
@@ -169,7 +171,7 @@ def read_unlabelled(genome: Genome, path, settings: dict, aliases=None) -> pd.Da
     """
     vcf = str(path) if re.search(r"\.(vcf(\.b?gz)?|bcf)$", str(path)) else None
     settings = settings | {"vcf": vcf, "label": None, "where": {}, "groups": {}, "published": {}}
-    settings["spdi"] = None if vcf else settings["spdi"]
+    settings |= {"spdi": None, "locus": None} if vcf else {}
     _columns_are_there(table := _rows(genome, path, settings, aliases), path, settings)
     return _judged(genome, table, path, settings, settings, None, aliases).drop(columns=["_reason", "_mismatch"])
 
@@ -194,19 +196,17 @@ def _rows(genome: Genome, path, settings: dict, aliases) -> pd.DataFrame:
 
 def _judged(genome: Genome, table, path, settings: dict, wanted: dict, labels, aliases) -> pd.DataFrame:
     """Rows of one file with their alleles, labels, and the reason why they are left out."""
-    vcf, spdi = bool(settings.get("vcf")), settings.get("spdi")
-    contig = ContigNames(genome, aliases, path)
-    names = [name if vcf else settings[name] for name in ("position", "ref", "alt")]
-    said = spdi_columns(table[spdi]) if spdi else table[names].set_axis(["position", "ref", "alt"], axis=1)
-    column = "contig" if vcf else settings.get("contig")
-    called = table[column] if column else said.get("contig")  # of SPDI; a column that the user names comes before it
+    contig, said = ContigNames(genome, aliases, path), _notation(table, settings)
+    column = "contig" if settings.get("vcf") else settings.get("contig")
+    called = table[column] if column else said.get("contig")  # a column that the user names comes before the notation's
     if called is None:
         place = [only_contig(genome)] * len(table)
     else:
         place = [contig.find(name) if name or column else 0 for name in called]
     contig.tell()
     shift = settings.get("position_offset", 0)
-    found = place_alleles(genome, np.array(place), said["position"], said["ref"], said["alt"], shift, bool(spdi))
+    spdi = bool(settings.get("spdi"))
+    found = place_alleles(genome, np.array(place), said["position"], said["ref"], said["alt"], shift, spdi)
     longest = np.maximum(found["_ref_bases"].str.len(), found["_alt_bases"].str.len())
     none = pd.Series("", index=table.index, dtype=object)
     label = _labels(table, settings["label"], labels, path) if settings["label"] else none
@@ -228,10 +228,21 @@ def _judged(genome: Genome, table, path, settings: dict, wanted: dict, labels, a
     return pd.concat([table, found], axis=1).assign(**own)
 
 
+def _notation(table: pd.DataFrame, settings: dict) -> pd.DataFrame:
+    """``position`` from 1, ``ref`` and ``alt`` as the file has them, and ``contig`` if the notation names it."""
+    if settings.get("vcf"):
+        return table[PLACE]
+    if settings.get("spdi"):
+        return spdi_columns(table[settings["spdi"]])
+    if settings.get("locus"):
+        return locus_columns(table[settings["locus"]], table[settings["alleles"]])
+    return table[[settings[name] for name in PLACE]].set_axis(PLACE, axis=1)
+
+
 def _said(table: pd.DataFrame, said: pd.DataFrame, column, settings: dict, genome: Genome) -> dict:
     """`SAID` of every row."""
-    if settings.get("spdi"):
-        contig = table[settings["spdi"]].str.partition(":")[0].str.strip()
+    if notation := settings.get("spdi") or settings.get("locus"):
+        contig = table[notation].str.partition(":")[0].str.strip()
     else:
         contig = table[column] if column else genome.contigs["contig"].iat[0]
     name = table[settings["id"]] if settings.get("id") else table.get("_id", "")
@@ -249,8 +260,8 @@ def _tell(kept: pd.DataFrame, left: pd.DataFrame, path) -> None:
 
 
 def _columns_are_there(table: pd.DataFrame, path, settings: dict) -> None:
-    place = () if settings.get("vcf") else ("spdi", "contig") if settings.get("spdi") else ("position", "ref", "alt")
-    wanted = {key: settings.get(key) for key in (*place, *([] if settings.get("vcf") else ["contig"]))}
+    noted = [key for key in ("spdi", "locus", "alleles") if settings.get(key)]
+    wanted = {} if settings.get("vcf") else {key: settings.get(key) for key in (*(noted or PLACE), "contig")}
     wanted |= {f"where.{name}": name for name in settings.get("where", {})}
     if label := settings["label"]:
         wanted["label"] = label["name"] if label.get("table") else label["column"]

@@ -28,6 +28,16 @@ def spdi_columns(texts: pd.Series) -> pd.DataFrame:
     return found.assign(position=position.astype(str).where(known, "")).fillna("")
 
 
+def locus_columns(locus: pd.Series, alleles: pd.Series) -> pd.DataFrame:
+    """``contig``, ``position`` from 1 as text, ``ref`` and ``alt`` of Hail's columns (``chrM:5`` and ``["A","C"]``).
+
+    Empty where a text is none; alleles are empty where there are not two.
+    """
+    place = locus.str.strip().str.extract(r"^(?P<contig>[^:]+):(?P<position>\d+)$")
+    pair = alleles.str.strip().str.extract(r'^\["?(?P<ref>[^",\s]+)"?\s*,\s*"?(?P<alt>[^",\s]+)"?\]$')
+    return pd.concat([place, pair], axis=1).fillna("")
+
+
 def place_alleles(genome: Genome, row: np.ndarray, position, ref, alt, shift: int, interbase=False) -> pd.DataFrame:
     """Where alleles lie and what they are.
 

@@ -244,7 +244,7 @@ def _texts_of(field: InfoField, values: Iterable) -> list[str]:
     """Values as they are written."""
     if field.type == "Float":
         return ["%.4g" % v if v == v else "." for v in np.asarray(values, dtype=np.float64).tolist()]  # noqa: UP031
-    return list(map(_integer if field.type == "Integer" else _string, values))
+    return list(map(_integer if field.type == "Integer" else info_text, values))
 
 
 def _integer(value) -> str:
@@ -252,7 +252,7 @@ def _integer(value) -> str:
 
 
 @lru_cache(1 << 16)
-def _string(value) -> str:
+def info_text(value) -> str:
     """A value without what separates things in INFO, as VCF 4.3 has it (section 1.2)."""
     text = "" if value is None or value != value else str(value)
     return re.sub(r"[%:;=,\s]", lambda letter: f"%{ord(letter[0]):02X}", text) or "."

@@ -138,20 +138,25 @@ def nearest_exons(table: pd.DataFrame, coding: CodingSequences, longest: int) ->
     """Name (n,) of the nearest coding part: gene, number of the part in the order of reading, and stretch in it.
 
     Parts longer than ``longest`` bases are cut into stretches of about equal length that are no longer, between codons.
-    Stretches are counted along the contig. A codon that an intron divides lies in two exons.
+    Stretches are counted along the contig. A codon that an intron divides belongs to the part that it begins in.
     """
     position = table["_position"].to_numpy(np.int64)
     name, best = np.full(len(position), "intergenic", dtype=object), np.full(len(position), np.inf)
     models = zip(*(coding.table[key] for key in ("gene", "parts", "strand", "phase")), strict=True)
     for gene, parts, strand, phase in models:
-        before = -int(phase)  # bases of the reading frame
+        # bases of the reading frame that are read before a part, and where the codon began that an intron divides
+        before, reverse, begun = -int(phase), strand == "-", ""
         for number, (low, high) in enumerate(parts, 1):
             away = np.maximum(np.maximum(low - position, position - high + 1), 0)
-            stretch, count = _stretches(position, low, high, strand == "-", before, longest)
-            before += high - low
+            place = np.append(position, low if reverse else high - 1)
+            stretch, count = _stretches(place, low, high, reverse, before, longest)
+            names = [f"{gene} {number}" + (f" part {one + 1}" if count > 1 else "") for one in stretch]
+            rest = -before % 3 if begun else 0  # bases of that codon
+            divided = (away == 0) & ((high - 1 - position if reverse else position - low) < rest)
             for i in np.flatnonzero(away < best):
-                name[i] = f"{gene} {number}" + (f" part {stretch[i] + 1}" if count > 1 else "")
-            best = np.minimum(best, away)
+                name[i] = begun if divided[i] else names[i]
+            best, before = np.minimum(best, away), before + high - low
+            begun = names[-1] if high - low > rest else begun
     return name
 
 

@@ -39,7 +39,7 @@ def build_features(
     columns : dict
         The values (n,) of columns that the table brings, by name.
     families : list
-        Those wanted, of `dnalm.config_labelled.FAMILIES`.
+        Those wanted, of `dnalm.variants.families`.
     coding : CodingSequences, optional
         Where the residues round a variant are read; otherwise the table's own residues.
     known : bool (n,), optional

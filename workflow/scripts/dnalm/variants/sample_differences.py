@@ -1,4 +1,4 @@
-"""Differences of a sample from a reference: single bases, insertions and deletions of an alignment, seen from both."""
+"""Differences of a sample from a reference: single bases, insertions and deletions of an alignment, ranked."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,8 @@ import pandas as pd
 from dnalm.io.fasta import Genome
 from dnalm.io.paf import Block
 from dnalm.sequence.alphabet import decode, reverse_complement
+from dnalm.variants.coding import read_coding
+from dnalm.variants.consequence import consequences
 from dnalm.variants.observed import call_differences, doubt_of
 
 #: Which differences are sure, as `dnalm.variants.observed` says it; an insertion is not doubted for being beside a gap.
@@ -14,7 +16,7 @@ SETTINGS = {"min_block": 1000, "min_quality": 30, "gap_margin": 10, "max_differe
 LONGEST = 50
 COLUMNS = {
     "position": np.int64, "ref": object, "alt": object, "query": object, "query_position": np.int64, "reverse": bool,
-    "reason": object, "sample_position": np.int64, "sample_bases": object, "reference_bases": object,
+    "reason": object,
 }  # fmt: skip
 
 
@@ -25,8 +27,7 @@ def sample_differences(reference: Genome, sample: Genome, blocks: list[Block]) -
     -------
     DataFrame
         ``position`` (global, of the reference), ``ref`` and ``alt`` (trimmed, on its forward strand), ``query`` and
-        ``query_position`` (contig of the sample, 0-based), ``reverse``, ``reason`` (empty, or why it is not sure),
-        ``sample_position`` (global), ``sample_bases`` and ``reference_bases`` (on the sample's forward strand).
+        ``query_position`` (contig of the sample, 0-based), ``reverse``, ``reason`` (empty, or why it is not sure).
     """
     singles = call_differences(reference, blocks, SETTINGS).table
     offsets = dict(zip(sample.contigs["contig"], sample.contigs["offset"].astype(int), strict=True))
@@ -36,24 +37,8 @@ def sample_differences(reference: Genome, sample: Genome, blocks: list[Block]) -
     ]
     for block in blocks:
         rows += _gaps(reference, sample, block, offsets[block.query])
-    found = [(*row, offsets[row[3]] + row[4], *_sample_side(*row[1:3], row[5])) for row in rows]
-    table = pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     return table.sort_values(["position", "query", "query_position"], kind="stable", ignore_index=True)
-
-
-def no_differences() -> pd.DataFrame:
-    """The table of a sample without a reference."""
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
-
-
-def _sample_side(ref: str, alt: str, reverse: bool) -> tuple[str, str]:
-    """What the sample and the reference have, on the sample's forward strand."""
-    return (turned(alt), turned(ref)) if reverse else (alt, ref)
-
-
-def turned(text: str) -> str:
-    """The reverse complement of letters."""
-    return text.translate(str.maketrans("ACGTN", "TGCAN"))[::-1]
 
 
 def _gaps(reference: Genome, sample: Genome, block: Block, offset: int) -> list[tuple]:
@@ -73,6 +58,15 @@ def _gaps(reference: Genome, sample: Genome, block: Block, offset: int) -> list[
         told = "" if "N" not in ref + alt else "ambiguous"
         found.append((first + int(low[i]), ref, alt, block.query, int(near[i]), block.reverse, reason or told))
     return found
+
+
+def consequences_of(reference: Genome, features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """What the differences do to the genes of the reference: `dnalm.variants.consequence.COLUMNS`.
+
+    All texts are empty where the annotation ``features`` has no gene.
+    """
+    told = consequences(reference, coding := read_coding(reference, features), table.assign(alt_bases=table["alt"]))
+    return told if len(coding.table) else told.assign(consequence="", gene="")
 
 
 def ranked(table: pd.DataFrame, ratio: np.ndarray) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from dnalm.io.fasta import Genome
 from dnalm.variants.coding import CodingSequences
+from dnalm.variants.places import in_contigs
 from dnalm.variants.segments import CODING
 
 log = logging.getLogger(__name__)
@@ -102,12 +103,8 @@ def for_users(table: pd.DataFrame, contigs: pd.DataFrame) -> pd.DataFrame:
 
     ``contigs`` is that of the reference (`Genome.contigs`).
     """
-    offsets = contigs["offset"].to_numpy(np.int64)
-    row = np.searchsorted(offsets, table["position"], side="right") - 1
     letters = {name: np.array(list("ACGT"), dtype=object)[table[name]] for name in ("ref", "alt")}
-    placed = table.assign(position=table["position"].to_numpy() - offsets[row], **letters)
-    placed.insert(0, "contig", contigs["contig"].to_numpy()[row])
-    return placed
+    return in_contigs(table.assign(**letters), contigs)
 
 
 def _draw(wanted: np.ndarray, candidates: np.ndarray, group: np.ndarray, rng) -> np.ndarray:
