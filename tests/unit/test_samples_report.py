@@ -34,5 +34,7 @@ def test_rankings_have_a_table_of_their_own():
     sizes = {name: (len(table.rows), len(table.columns)) for name, table in tables.items()}
     assert list(sizes.values()) == [(1, 2), (2, 2), (2, 2), (1, 4)]
     assert tables["sample-ranked-ranked"].rows[0][0].text == "dnalm, read in the reference"
+    heads = [column.label for column in tables["sample-ranked-ranked"].columns]
+    assert heads == ["Method", "Wrong bases", "Wrong bases, read", "Wrong bases, unread"]
     assert {label for label, _ in found["methods"]} >= {"Chance", "dnalm, read in the reference"}
     assert part("ranked", ScannedSample(counts, None), {})["tables"] == []

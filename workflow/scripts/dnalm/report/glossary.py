@@ -86,6 +86,23 @@ STRATA_IN_TEXT = {
     "not_soft_masked": "bases that are not soft-masked",
 }
 
+#: Strata of changes, behind the name of a relative or a sample.
+CHANGES = {
+    "all": "All changes",
+    "synonymous": "Silent",
+    "missense": "Changed amino acids",
+    "noncoding": "Outside of genes",
+    "errors": "All errors",
+    "substitution": "Wrong base",
+    "insertion": "Base too many",
+    "deletion": "Base missing",
+    "homopolymer": "Homopolymer length",
+    "real": "Real differences",
+    "error_over_real": "Errors against real differences",
+    "ranked_substitution": "Wrong bases",
+    "ranked_errors": "All errors",
+}
+
 VERDICTS = {"better": "better", "worse": "worse", "unclear": "no clear difference", "unknown": "cannot be judged"}
 
 FIGURES = {
@@ -118,6 +135,18 @@ def stratum_in_text(stratum: str) -> str:
     label = stratum_label(stratum)
     plain = label if label[:2].isupper() else label[:1].lower() + label[1:]
     return STRATA_IN_TEXT.get(stratum, plain)
+
+
+def change_labels(name: str, strata: list[str]) -> dict[str, str]:
+    """Names for people of strata that begin with the ``name`` of a relative or a sample."""
+    labels = {}
+    for stratum in strata:
+        kind, where = stratum.removeprefix(f"{name}_"), ""
+        for part in ("unread", "read"):
+            if kind.startswith(f"{part}_"):
+                kind, where = kind.removeprefix(f"{part}_"), f", {part}"
+        labels[stratum] = CHANGES.get(kind, kind.replace("_", " ")) + where
+    return labels
 
 
 def metric_label(metric: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dnalm.report.glossary import method_notes
+from dnalm.report.glossary import change_labels, method_notes
 from dnalm.report.results import Stage
 from dnalm.report.tables import Table, matrix
 
@@ -64,16 +64,16 @@ def _tables(name: str, stage: Stage | None) -> list[Table]:
             told = f"{name}{': where the language model was not trained' if unread else ''}: {caption}"
             key = f"sample-{name}-{metric}{'-unread' if unread else ''}"
             strata = [s for s in stage.strata(metric) if s.startswith(f"{name}_unread_") == unread and s not in ranked]
-            found.append(_table(key, told, stage, metric, strata))
+            found.append(_table(name, key, told, stage, metric, strata))
     told = f"{name}: planted changes as differences from a reference, AUROC of errors against real ones; 0.5 is chance"
-    found.append(_table(f"sample-{name}-ranked", told, stage, "auroc", ranked))
+    found.append(_table(name, f"sample-{name}-ranked", told, stage, "auroc", ranked))
     return [table for table in found if table.rows]
 
 
-def _table(key: str, caption: str, stage: Stage, metric: str, strata: list[str]) -> Table:
+def _table(name: str, key: str, caption: str, stage: Stage, metric: str, strata: list[str]) -> Table:
     """Methods that have a value in any of the strata."""
     methods = [m for m in stage.methods(metric) if any(stage.value(m, metric, s) for s in strata)]
-    return matrix(key, caption, stage, methods, [(metric, s) for s in strata])
+    return matrix(key, caption, stage, methods, [(metric, s) for s in strata], labels=change_labels(name, strata))
 
 
 def files(config: dict) -> list[tuple[str, str, str]]:

@@ -73,17 +73,19 @@ class Table:
 
 
 def matrix(
-    name: str, caption: str, stage: Stage, methods: list[str], places: list[tuple[str, str]], unranked: tuple = ()
-) -> Table:
+    name: str, caption: str, stage: Stage, methods: list[str], places: list[tuple[str, str]], unranked: tuple = (),
+    labels: dict[str, str] | None = None,
+) -> Table:  # fmt: skip
     """Test values of methods (rows) at places (columns): (metric, stratum); the best value of a column is strong.
 
-    Methods that are ``unranked`` are shown and never the best: they know more than the others.
+    Methods that are ``unranked`` are shown and never the best: they know more than the others. ``labels`` are names of
+    strata where they are not those of `stratum_label`.
     """
     metrics = list(dict.fromkeys(metric for metric, _ in places))
     columns = [Column("Method", kind="text")]
     for metric, stratum in places:
         known = [e for m in methods if (e := stage.value(m, metric, stratum))]
-        label = metric_label(metric) if len(metrics) > 1 else stratum_label(stratum)
+        label = metric_label(metric) if len(metrics) > 1 else (labels or {}).get(stratum, stratum_label(stratum))
         columns.append(Column(label, f"n = {known[0].n:,}" if known else ""))
     ranked = [method for method in methods if method not in unranked]
     best = {place: _best(stage, ranked, *place) for place in places}

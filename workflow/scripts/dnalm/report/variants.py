@@ -4,7 +4,7 @@ import pandas as pd
 
 from dnalm.figures.vocabulary import method_label
 from dnalm.report import labelled, samples
-from dnalm.report.glossary import method_notes
+from dnalm.report.glossary import change_labels, method_notes
 from dnalm.report.markup import inline
 from dnalm.report.numbers import MISSING, count, metric_interval, metric_value, number
 from dnalm.report.results import Stage
@@ -84,7 +84,8 @@ def observed_tables(name: str, stage: Stage) -> list[Table]:
         strata = [s for s in stage.strata("auroc") if s.startswith(unread) == mine]
         caption = f"{what}, AUROC of simulated changes against observed ones; 0.5 is chance, the highest is bold"
         places = [("auroc", stratum) for stratum in strata]
-        found.append(matrix(f"observed-{name}-{'unread' if mine else 'all'}", caption, stage, methods, places))
+        key, labels = f"observed-{name}-{'unread' if mine else 'all'}", change_labels(name, strata)
+        found.append(matrix(key, caption, stage, methods, places, labels=labels))
     return [table for table in found if len(table.columns) > 1]
 
 
