@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from dnalm.io.fasta import Genome
-from dnalm.tasks.joint_likelihood import JointLikelihood
+from dnalm.tasks.joint_likelihood import JointRatios
 from dnalm.tasks.substitutions import TILE, Expectations, likelihood_ratios
 from dnalm.training.progress import Progress
+from dnalm.variants.sample_differences import substitutes
 
 log = logging.getLogger(__name__)
 #: Joint ratios that are read between two lines of the log.
@@ -25,13 +26,8 @@ def read_as(genome: Genome, whole: Genome) -> tuple[Genome, int]:
     return (whole, whole.span(genome.name)[0]) if genome.name in whole.names else (genome, 0)
 
 
-def substitutes(ref, alt) -> np.ndarray:
-    """Which changes (columns of trimmed alleles, (n,)) put one base in the place of another."""
-    return (ref.str.len() == 1).to_numpy() & (alt.str.len() == 1).to_numpy()
-
-
-def joint_ratios(joint: JointLikelihood, position: np.ndarray, ref, alt) -> np.ndarray:
-    """`JointLikelihood.ratios` (n,) of any number of alleles, with progress in the log."""
+def joint_ratios(joint: JointRatios, position: np.ndarray, ref, alt) -> np.ndarray:
+    """`JointRatios.ratios` (n,) of any number of alleles, with progress in the log."""
     ref, alt, progress = list(ref), list(alt), Progress(len(position), "joint ratios", log)
     found = [np.zeros(0)]
     for first in range(0, len(ref), AT_ONCE):
@@ -54,7 +50,7 @@ def of_letters(ratios: np.ndarray, letters) -> np.ndarray:
     return np.where(base < 4, ratios[np.arange(len(base)), np.minimum(base, 3)], np.nan)
 
 
-def alternative_over_reference(expected: Expectations, joint: JointLikelihood, changes: pd.DataFrame) -> np.ndarray:
+def alternative_over_reference(expected: Expectations, joint: JointRatios, changes: pd.DataFrame) -> np.ndarray:
     """Log-likelihood ratios (n,) in nats of alternatives against what the genome has; NaN of an N.
 
     Substitutions get two-sided ratios, all others joint ones, which are on another scale.

@@ -7,18 +7,17 @@ from dnalm.baselines.mixture import Mixture
 from dnalm.io.fasta import Genome
 from dnalm.models.memory import NgramMemory
 from dnalm.sequence.batches import Batch
-from dnalm.tasks.allele_pairs import AllelePairs
-from dnalm.tasks.joint_likelihood import FLANK, JointLikelihood
+from dnalm.tasks.joint_likelihood import FLANK, JointRatios
 
 
-class CountedLikelihood(JointLikelihood):
-    """`JointLikelihood` of the same windows with the mixture in place of a network.
+class CountedLikelihood(JointRatios):
+    """`JointRatios` of the same windows as `dnalm.tasks.joint_likelihood.JointLikelihood`, by the mixture.
 
     ``memory`` has the counts of `dnalm.baselines.markov.ORDERS`.
     """
 
     def __init__(self, mixture: Mixture, memory: NgramMemory, genome: Genome, flank: int = FLANK):
-        AllelePairs.__init__(self, genome, flank)
+        super().__init__(genome, flank)
         self.mixture, self.memory = mixture, memory
 
     def _of(self, codes: np.ndarray, stretch: Batch, sizes: np.ndarray):

@@ -20,12 +20,8 @@ from dnalm.tasks.allele_pairs import AllelePairs
 FLANK = 256
 
 
-class JointLikelihood(AllelePairs):
-    """Log-likelihood ratios of variants of any kind by a model that reads both strands causally (`TwoSided`)."""
-
-    def __init__(self, model: TwoSided, genome: Genome, flank: int = FLANK):
-        super().__init__(genome, flank)
-        self.model = model.eval()
+class JointRatios(AllelePairs):
+    """Log-likelihood ratios of variants of any kind; `_of` gives the cost of a window in nats, and its known bases."""
 
     def ratios(self, positions, reference: list[str], alternative: list[str], behind=None) -> np.ndarray:
         """Log-likelihood ratios (n,) in nats, alternative over reference; NaN where the window holds nothing but N.
@@ -38,6 +34,14 @@ class JointLikelihood(AllelePairs):
         with np.errstate(invalid="ignore", divide="ignore"):
             per_base = cost[0] / count[0]
             return (cost[0] - cost[1]) + (count[1] - count[0]) * per_base
+
+
+class JointLikelihood(JointRatios):
+    """`JointRatios` by a model that reads both strands causally (`TwoSided`)."""
+
+    def __init__(self, model: TwoSided, genome: Genome, flank: int = FLANK):
+        super().__init__(genome, flank)
+        self.model = model.eval()
 
     @torch.inference_mode()
     def _of(self, codes: np.ndarray, stretch: Batch, sizes: np.ndarray):

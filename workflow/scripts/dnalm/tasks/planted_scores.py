@@ -5,12 +5,13 @@ import pandas as pd
 
 from dnalm.baselines.substitutions import counted_mixture, ratios_of
 from dnalm.io.fasta import Genome
-from dnalm.tasks.differences import joint_ratios, of_letters, single_ratios, substitutes
+from dnalm.tasks.differences import joint_ratios, of_letters, single_ratios
 from dnalm.tasks.joint_counts import CountedLikelihood
 from dnalm.tasks.joint_likelihood import JointLikelihood
 from dnalm.tasks.substitutions import Expectations
 from dnalm.variants.coding import read_coding
 from dnalm.variants.consequence import consequences
+from dnalm.variants.sample_differences import substitutes
 from dnalm.variants.tolerance import annotated_distance, annotated_features, rules
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from dnalm.baselines.variants import codon_unseen, codon_usage, position_3
 from dnalm.sequence.alphabet import decode
 from dnalm.sequence.splits import split_intervals
-from dnalm.tasks.joint_likelihood import JointLikelihood
+from dnalm.tasks.joint_likelihood import JointRatios
 from dnalm.tasks.substitutions import Expectations, likelihood_ratios
 from dnalm.training.progress import Progress
 from dnalm.variants.codon_distance import CodonDistance
@@ -32,7 +32,7 @@ def held_out_ratios(expected: Expectations, genome, splits, split: str) -> tuple
     return intervals, np.concatenate(ratios) if ratios else np.zeros((0, 4), dtype=np.float32)
 
 
-def joint_changes(joint: JointLikelihood, genome, table: pd.DataFrame, seed: int) -> pd.DataFrame:
+def joint_changes(joint: JointRatios, genome, table: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Joint ratios of deletions in genes, and of silent changes: position, alt (-n deletes n bases), ratio.
 
     ``table`` is of `dnalm.evaluate.variants.saturation`; `SHIFTS` deletions of one base and as many silent changes are

@@ -74,5 +74,10 @@ def ranked(table: pd.DataFrame, ratio: np.ndarray) -> pd.DataFrame:
 
     Substitutions have ranks of their own, and all others: two-sided and joint ratios are on different scales.
     """
-    single = (table["ref"].str.len() == 1) & (table["alt"].str.len() == 1)
+    single = substitutes(table["ref"], table["alt"])
     return table.assign(ratio=ratio, rank=pd.Series(ratio, index=table.index).groupby(single).rank(method="first"))
+
+
+def substitutes(ref, alt) -> np.ndarray:
+    """Which changes (columns of trimmed alleles, (n,)) put one base in the place of another."""
+    return (ref.str.len() == 1).to_numpy() & (alt.str.len() == 1).to_numpy()
